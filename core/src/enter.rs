@@ -1,0 +1,256 @@
+//! `enter`: leading and following by hand.
+
+use core::fmt;
+use core::future::{Future, poll_fn};
+use core::hash::BuildHasher;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
+
+use crate::caller::{self, Caller};
+use crate::circle::Edge;
+use crate::error::{Error, Panic};
+use crate::flight::FlightRef;
+use crate::group::Group;
+use crate::key::AsKey;
+use crate::panics;
+use crate::served::{Reports, Role, Served, WithServed};
+use crate::state::{Boarding, Left};
+
+/// What [`Group::enter`] makes of its caller.
+#[must_use = "dropping it leaves the flight at once"]
+pub enum Entry<'g, 'k, K, V, R, S, Q: ?Sized> {
+    /// Nobody runs the work for this key: the caller is to.
+    Leader(Leader<K, V, R, S>),
+    /// Somebody does: the caller waits.
+    Follower(Follower<'g, 'k, K, V, R, S, Q>),
+}
+
+impl<'g, 'k, K, V, R, S, Q> Entry<'g, 'k, K, V, R, S, Q>
+where
+    S: BuildHasher,
+    Q: ?Sized + AsKey<K>,
+{
+    pub(crate) fn new(group: &'g Group<K, V, R, S>, key: &'k Q) -> Self {
+        let hash = group.hasher().hash_one(key);
+        let (flight, boarding) = caller::board(group.table(), key, hash);
+        let role = match boarding {
+            None => Role::Led,
+            Some(Boarding::TookOver) => Role::TookOver,
+            Some(boarding) => {
+                let caller = Caller::boarded(group, key, flight, boarding);
+                return Self::Follower(Follower { caller });
+            }
+        };
+        let mut edge = Edge::none();
+        let _ = edge.link(&flight.node);
+        Self::Leader(Leader::new(group.clone(), flight, role, edge))
+    }
+}
+
+/// The duty to bring a flight to its end, and the right to choose how: [`complete`](Self::complete), [`release`](Self::release), or drop to abandon
+/// it, upon which one follower takes over.
+///
+/// It owns what it needs, so it can be sent to where the work runs. Dropped by a panic, it ends the flight with
+/// [`Error::Panicked`]: the work is not retried.
+///
+/// The work is taken to run for as long as the leader lives: after [`Group::cancel`], newcomers wait until it is dropped or done. A leader
+/// learns of that by [`cancelled`](Self::cancelled).
+///
+/// A call for the leader's own key, made by its work, is not recognised as circular, because the group cannot see where the
+/// work runs.
+#[must_use = "dropping it abandons the flight at once"]
+pub struct Leader<K, V, R, S> {
+    group: Group<K, V, R, S>,
+    /// Until it has ended.
+    flight: Option<FlightRef<K, V>>,
+    role: Role,
+    /// Kept for as long as this caller counts as waiting.
+    _edge: Edge,
+    /// It was made in a destructor that runs because of a panic, so being dropped by that panic says nothing.
+    made_unwinding: bool,
+}
+
+impl<K, V, R, S> Leader<K, V, R, S> {
+    fn new(group: Group<K, V, R, S>, flight: FlightRef<K, V>, role: Role, edge: Edge) -> Self {
+        Self { group, flight: Some(flight), role, _edge: edge, made_unwinding: panics::unwinding() }
+    }
+
+    fn flight(&self) -> &FlightRef<K, V> {
+        match &self.flight {
+            Some(flight) => flight,
+            None => unreachable!("a leader has a flight until it is consumed"),
+        }
+    }
+
+    fn end<T>(mut self, end: impl FnOnce(&FlightRef<K, V>, &Group<K, V, R, S>) -> T) -> T {
+        match self.flight.take() {
+            Some(flight) => end(&flight, &self.group),
+            None => unreachable!("a leader has a flight until it is consumed"),
+        }
+    }
+
+    /// Ends the flight with `value`, which every follower gets a clone of, and gives it back: moved, if nobody shares it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Cancelled`] if the flight was cancelled meanwhile; then nobody gets `value`.
+    pub fn complete(self, value: V) -> Result<V, Error>
+    where
+        V: Clone,
+    {
+        self.end(|flight, group| flight.land(group.table(), value))
+    }
+
+    /// Leaves, so that a follower takes over; the same as dropping.
+    pub fn abandon(self) {}
+
+    /// Ends the flight because its result cannot be shared: every follower goes alone, at once and in parallel, each with its own work.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Cancelled`] if the flight was cancelled meanwhile.
+    pub fn release(self) -> Result<(), Error> {
+        self.end(|flight, group| flight.release(group.table()))
+    }
+
+    /// The flight's key.
+    pub fn key(&self) -> &K {
+        &self.flight().key
+    }
+
+    /// How many callers are aboard, this one included.
+    pub fn callers(&self) -> usize {
+        self.flight().state.load().callers()
+    }
+
+    /// How this caller came to lead: [`Role::Led`], [`Role::TookOver`] or [`Role::Alone`].
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Whether the flight was cancelled, so that nobody waits for a result.
+    pub fn is_cancelled(&self) -> bool {
+        !self.flight().state.load().is_open()
+    }
+
+    /// Ready when the flight is cancelled. To race the work with.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost by dropping the future.
+    pub async fn cancelled(&mut self) {
+        poll_fn(|cx| {
+            self.flight().runner.register(cx.waker());
+            if self.is_cancelled() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+}
+
+impl<K, V, R, S> Drop for Leader<K, V, R, S> {
+    fn drop(&mut self) {
+        let Some(flight) = self.flight.take() else {
+            return;
+        };
+        let table = self.group.table();
+        if panics::unwinding() && !self.made_unwinding {
+            flight.fail(table, Error::Panicked(Panic::unseen()));
+        } else if flight.leave(table, true, true) == Left::Ended {
+            flight.free(table);
+        }
+        // A waker may be the last owner of a task, and so run any destructor.
+        panics::contain(|| drop(flight.runner.take()));
+    }
+}
+
+/// What a [`Follower`] waits for.
+pub enum Turn<K, V, R, S> {
+    /// The flight's value.
+    Value(V),
+    /// This caller is to run the work: it took over from a leader that left, or was released to go alone.
+    /// [`Leader::role`] tells which.
+    Leader(Leader<K, V, R, S>),
+}
+
+pin_project! {
+    /// A caller that follows. The future is ready when the flight has ended, or when it is this caller's turn to lead.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it leaves the flight, also if it was never polled.
+    ///
+    /// # Errors
+    ///
+    /// As [`Group::run`].
+    #[must_use = "dropping it leaves the flight at once"]
+    pub struct Follower<'g, 'k, K, V, R, S, Q: ?Sized> {
+        #[pin]
+        caller: Caller<'g, 'k, K, V, R, S, Q>,
+    }
+}
+
+impl<K, V, R, S, Q: ?Sized> Follower<'_, '_, K, V, R, S, Q> {
+    /// Also says how the caller was served.
+    pub fn with_served(self) -> WithServed<Self> {
+        WithServed::new(self)
+    }
+}
+
+impl<K, V, R, S, Q> Future for Follower<'_, '_, K, V, R, S, Q>
+where
+    V: Clone,
+    S: BuildHasher,
+    Q: ?Sized + AsKey<K>,
+{
+    type Output = Result<Turn<K, V, R, S>, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        Poll::Ready(match ready!(this.caller.as_mut().poll_turn(cx, true)) {
+            caller::Turn::Landed(ending) => ending.map(Turn::Value),
+            caller::Turn::Lead => {
+                let group = this.caller.group.clone();
+                let (flight, role, edge) = this.caller.as_mut().into_lead();
+                Ok(Turn::Leader(Leader::new(group, flight, role, edge)))
+            }
+        })
+    }
+}
+
+impl<K, V, R, S, Q: ?Sized> Reports for Follower<'_, '_, K, V, R, S, Q> {
+    fn served(&self) -> Served {
+        self.caller.served()
+    }
+}
+
+impl<K, V, R, S, Q: ?Sized> fmt::Debug for Entry<'_, '_, K, V, R, S, Q> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Leader(leader) => leader.fmt(f),
+            Self::Follower(follower) => follower.fmt(f),
+        }
+    }
+}
+
+impl<K, V: fmt::Debug, R, S> fmt::Debug for Turn<K, V, R, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Value(value) => f.debug_tuple("Value").field(value).finish(),
+            Self::Leader(leader) => leader.fmt(f),
+        }
+    }
+}
+
+impl<K, V, R, S> fmt::Debug for Leader<K, V, R, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Leader").field("role", &self.role).field("callers", &self.callers()).finish_non_exhaustive()
+    }
+}
+
+impl<K, V, R, S, Q: ?Sized> fmt::Debug for Follower<'_, '_, K, V, R, S, Q> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Follower").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,186 @@
+//! What a call can end with instead of a value.
+
+use alloc::borrow::Cow;
+#[cfg(feature = "std")]
+use alloc::string::String;
+use core::fmt;
+
+use crate::panics::{self, Payload};
+use crate::sync::{Arc, Lock};
+
+/// Why a caller got no value: something happened to the flight, not inside the work.
+///
+/// Failures of the work itself are values; see the `try_` verbs and [`TryError`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The work panicked. The leader's call unwound with the original payload; everyone else gets this.
+    Panicked(Panic),
+    /// [`Group::cancel`](crate::Group::cancel) or [`cancel_all`](crate::Group::cancel_all) ended the flight.
+    Cancelled,
+    /// Waiting for this flight would never end: the work asked, directly or through other flights, for its own result.
+    ///
+    /// Only detected with the `std` feature, and for calls made while the work is being polled.
+    Circular,
+    /// The runtime that ran this caller's [`spawn`](crate::Group::spawn)ed work dropped it, most likely because it was
+    /// shut down. A follower, if there is one, takes over with its own work.
+    Shutdown,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Panicked(panic) => panic.fmt(f),
+            Self::Cancelled => f.write_str("the flight was cancelled"),
+            Self::Circular => f.write_str("the work waits for its own result, directly or through other flights"),
+            Self::Shutdown => f.write_str("the runtime dropped the work before it was finished"),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+/// The panic of a flight's work, as the callers who did not run it see it.
+#[derive(Clone)]
+pub struct Panic(Arc<PanicInner>);
+
+struct PanicInner {
+    message: Option<Cow<'static, str>>,
+    /// Waits here for the leader, whose call unwinds with it.
+    payload: Lock<Option<Payload>>,
+}
+
+impl Panic {
+    pub(crate) fn new(payload: Payload) -> Self {
+        Self(Arc::new(PanicInner { message: panics::message(&payload), payload: Lock::new(Some(payload)) }))
+    }
+
+    /// A panic whose payload is on its way to the leader already.
+    pub(crate) fn told(payload: &Payload) -> Self {
+        Self(Arc::new(PanicInner { message: panics::message(payload), payload: Lock::new(None) }))
+    }
+
+    /// A panic whose payload nobody can reach: it unwound through a guard, or there is no `std` to catch it.
+    pub(crate) fn unseen() -> Self {
+        Self(Arc::new(PanicInner { message: None, payload: Lock::new(None) }))
+    }
+
+    pub(crate) fn take_payload(&self) -> Option<Payload> {
+        self.0.payload.with(Option::take)
+    }
+
+    /// The panic's message, if its payload was a string, as with `panic!("…")`.
+    pub fn message(&self) -> Option<&str> {
+        self.0.message.as_deref()
+    }
+}
+
+impl PartialEq for Panic {
+    /// Two are equal when they are the same panic, not when they happen to say the same.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Panic {}
+
+impl fmt::Debug for Panic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Panic").field(&self.message()).finish()
+    }
+}
+
+impl fmt::Display for Panic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.message() {
+            Some(message) => write!(f, "the work panicked: {message}"),
+            None => f.write_str("the work panicked"),
+        }
+    }
+}
+
+/// Why a `try_` call failed: the work said no, or something happened to its flight.
+///
+/// Transparent: [`Display`](fmt::Display) and [`source`](core::error::Error::source) are those of the error inside, which every
+/// caller of the flight shares as it is; `E` need not be `Clone`.
+#[non_exhaustive]
+pub enum TryError<E> {
+    /// The work's own error, shared by all callers of the flight.
+    Work(SharedError<E>),
+    /// The flight ended without a result of the work.
+    Flight(Error),
+}
+
+/// The pointer through which callers share one error: `alloc::sync::Arc`, or `portable_atomic_util::Arc` with the
+/// `portable-atomic` feature.
+pub type SharedError<E> = Arc<E>;
+
+impl<E> TryError<E> {
+    /// The work's error, if that is what this is.
+    pub fn work(&self) -> Option<&E> {
+        match self {
+            Self::Work(error) => Some(error),
+            Self::Flight(_) => None,
+        }
+    }
+
+    /// The flight's error, if that is what this is.
+    pub fn flight(&self) -> Option<&Error> {
+        match self {
+            Self::Work(_) => None,
+            Self::Flight(error) => Some(error),
+        }
+    }
+}
+
+impl<E> From<Error> for TryError<E> {
+    fn from(error: Error) -> Self {
+        Self::Flight(error)
+    }
+}
+
+impl<E> Clone for TryError<E> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Work(error) => Self::Work(Arc::clone(error)),
+            Self::Flight(error) => Self::Flight(error.clone()),
+        }
+    }
+}
+
+impl<E: fmt::Debug> fmt::Debug for TryError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Work(error) => f.debug_tuple("Work").field(error).finish(),
+            Self::Flight(error) => f.debug_tuple("Flight").field(error).finish(),
+        }
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for TryError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Work(error) => error.fmt(f),
+            Self::Flight(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: core::error::Error> core::error::Error for TryError<E> {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Work(error) => error.source(),
+            Self::Flight(error) => error.source(),
+        }
+    }
+}
+
+/// What is left of a panic's payload as text.
+#[cfg(feature = "std")]
+pub(crate) fn text(payload: &(dyn core::any::Any + Send)) -> Option<Cow<'static, str>> {
+    if let Some(text) = payload.downcast_ref::<&'static str>() {
+        Some(Cow::Borrowed(text))
+    } else {
+        payload.downcast_ref::<String>().map(|text| Cow::Owned(text.clone()))
+    }
+}

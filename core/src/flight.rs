@@ -1,0 +1,188 @@
+//! One flight: the key, the state, and the places where its work and its outcome lie.
+
+use alloc::boxed::Box;
+use core::cell::UnsafeCell;
+use core::future::Future;
+use core::mem::MaybeUninit;
+use core::ops::Deref;
+use core::pin::Pin;
+
+use event_listener::{Event, IntoNotification};
+
+use crate::circle::Node;
+use crate::error::Error;
+use crate::panics;
+use crate::state::{Snapshot, State};
+use crate::sync::{Arc, AtomicWaker};
+
+/// A work that any caller, or a task of the runtime, can run.
+pub(crate) type CarriedWork<V> = Pin<Box<dyn Future<Output = V> + Send>>;
+
+pub(crate) struct Flight<K, V> {
+    pub(crate) state: State,
+    pub(crate) hash: u64,
+    /// What callers wait on. Allocates when first listened to.
+    pub(crate) event: Event,
+    /// The one who runs the work in a future of its own (a leader, a task), or who leads a relay: woken when the flight is
+    /// ended from outside, and when a relayed work can go on.
+    pub(crate) runner: AtomicWaker,
+    /// Where this flight stands in the graph of who waits for whom.
+    pub(crate) node: Node,
+    work: UnsafeCell<Option<Carried<K, V>>>,
+    outcome: UnsafeCell<MaybeUninit<Result<V, Error>>>,
+    pub(crate) key: K,
+}
+
+/// A work that lies in the flight, and how to wake whoever should run it.
+pub(crate) struct Carried<K, V> {
+    pub(crate) future: CarriedWork<V>,
+    /// Makes the waker for polls by callers. A function, so that only the verbs that put a work here need `'static` keys and
+    /// values.
+    pub(crate) waker: fn(&FlightRef<K, V>) -> crate::relay::BorrowedWaker<'_>,
+}
+
+// SAFETY: a flight is shared by callers on any threads, which read the key (`K: Sync`), read and clone the outcome (`V: Sync`),
+// and drop both wherever the last of them is (`Send`). The work is `Send` and only touched by the one holder of
+// the state's busy mark (see `take_work`), so it need not be `Sync`.
+unsafe impl<K: Send + Sync, V: Send + Sync> Send for Flight<K, V> {}
+// SAFETY: as above.
+unsafe impl<K: Send + Sync, V: Send + Sync> Sync for Flight<K, V> {}
+
+/// A counted reference to a flight: the table's, a caller's, a task's, or a waker's.
+pub(crate) struct FlightRef<K, V>(Arc<Flight<K, V>>);
+
+impl<K, V> FlightRef<K, V> {
+    pub(crate) fn new(flight: Flight<K, V>) -> Self {
+        Self(Arc::new(flight))
+    }
+
+    /// Whether both are references to one flight.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    pub(crate) fn as_ptr(&self) -> *const Flight<K, V> {
+        Arc::as_ptr(&self.0)
+    }
+
+    /// # Safety
+    ///
+    /// `flight` is from [`as_ptr`](Self::as_ptr), and the caller hands over one count of it.
+    pub(crate) unsafe fn from_ptr(flight: *const Flight<K, V>) -> Self {
+        // SAFETY: as the caller promises.
+        Self(unsafe { Arc::from_raw(flight) })
+    }
+}
+
+impl<K, V> Clone for FlightRef<K, V> {
+    #[inline]
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K, V> Deref for FlightRef<K, V> {
+    type Target = Flight<K, V>;
+
+    #[inline]
+    fn deref(&self) -> &Flight<K, V> {
+        &self.0
+    }
+}
+
+impl<K, V> Flight<K, V> {
+    pub(crate) fn new(key: K, hash: u64) -> Self {
+        Self {
+            state: State::new(),
+            hash,
+            event: Event::new(),
+            runner: AtomicWaker::new(),
+            node: Node::new(),
+            work: UnsafeCell::new(None),
+            outcome: UnsafeCell::new(MaybeUninit::uninit()),
+            key,
+        }
+    }
+
+    /// Puts a work into the flight, or takes it out.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the state's busy mark: it set the mark in a transition of its own and has not cleared it.
+    pub(crate) unsafe fn set_work(&self, work: Option<Carried<K, V>>) -> Option<Carried<K, V>> {
+        // SAFETY: the busy mark is exclusive, so nobody else reads or writes the cell. Taking the mark acquires what the
+        // last holder released.
+        core::mem::replace(unsafe { &mut *self.work.get() }, work)
+    }
+
+    /// The carried work, to poll it.
+    ///
+    /// # Safety
+    ///
+    /// As for [`set_work`](Self::set_work), for as long as the reference lives.
+    #[expect(clippy::mut_from_ref, reason = "the busy mark is the lock of this cell")]
+    pub(crate) unsafe fn work(&self) -> Option<&mut Carried<K, V>> {
+        // SAFETY: as in `set_work`.
+        unsafe { &mut *self.work.get() }.as_mut()
+    }
+
+    /// Writes the outcome and lets everybody know.
+    ///
+    /// # Safety
+    ///
+    /// The caller moved the state to `Landing` itself, and publishes once.
+    pub(crate) unsafe fn publish(&self, outcome: Result<V, Error>) {
+        // SAFETY: nobody reads the outcome before `landed`, and nobody else writes it: only one transition to `Landing`
+        // can succeed in a flight's life.
+        unsafe { (*self.outcome.get()).write(outcome) };
+        let before = self.state.landed();
+        self.tell(before);
+        self.runner.wake();
+    }
+
+    /// The outcome, if the flight has landed.
+    pub(crate) fn outcome(&self) -> Option<&Result<V, Error>> {
+        if self.state.load().phase() != crate::state::Phase::Landed {
+            return None;
+        }
+        // SAFETY: it was written before `landed`, whose word the load above acquired, and never changes again.
+        Some(unsafe { (*self.outcome.get()).assume_init_ref() })
+    }
+
+    /// Wakes everyone who listens, given the word before the change they should see.
+    pub(crate) fn tell(&self, before: Snapshot) {
+        if !before.is_heard() {
+            // Who listens from now on marks the state first, after our change to it, and so sees that change.
+            return;
+        }
+        self.notify();
+    }
+
+    /// The carried work can go on: every caller must know, for any one of them may never be polled again.
+    pub(crate) fn wake_callers(&self) {
+        self.tell(self.state.load());
+        self.runner.wake();
+    }
+
+    /// Wakes everyone who listens, whoever they are: one that is never polled again must not swallow the news.
+    pub(crate) fn notify(&self) {
+        // A waker that panics stops the broadcast in the middle; the rest are still to be told.
+        let mut told = false;
+        while !told {
+            panics::contain(|| {
+                // `additional` does not rely on event-listener's count of the notified, which a panicking waker upsets.
+                self.event.notify(usize::MAX.additional());
+                told = true;
+            });
+        }
+    }
+}
+
+impl<K, V> Drop for Flight<K, V> {
+    fn drop(&mut self) {
+        if self.outcome().is_some() {
+            // SAFETY: written, as `outcome` found, and nobody else is left to look.
+            unsafe { self.outcome.get_mut().assume_init_drop() };
+        }
+    }
+}

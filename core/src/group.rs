@@ -1,0 +1,479 @@
+//! The table of flights in progress, as its users hold it.
+
+use core::fmt;
+use core::future::Future;
+use core::hash::BuildHasher;
+
+use futures_util::future::MapErr;
+
+use crate::builder::Builder;
+use crate::call::Call;
+use crate::enter::Entry;
+#[cfg(feature = "std")]
+use crate::error::TryError;
+use crate::error::{Error, SharedError};
+use crate::flight::{Flight, FlightRef};
+use crate::hash::DefaultHashBuilder;
+use crate::key::AsKey;
+use crate::relay::Relay;
+use crate::run::Run;
+use crate::runtime::{NoRuntime, Spawn};
+use crate::spawn::Spawned;
+use crate::sync::Arc;
+use crate::table::Table;
+use crate::try_twin::Try;
+
+/// The flights in progress, by key: whoever asks for a key while its work is running gets that work's result.
+///
+/// A group stores nothing at rest: an entry lives exactly as long as its flight. Cloning gives another handle to the same group. All
+/// verbs work on the same table, so a caller of one joins a flight that another started, from any runtime or thread.
+///
+/// ```
+/// # futures_lite::future::block_on(async {
+/// use coflight_core::Group;
+///
+/// let flights: Group<String, usize> = Group::new();
+/// let length = flights.run("a key", || async { "a key".len() }).await;
+/// assert_eq!(length, Ok(5));
+/// assert!(flights.is_empty());
+/// # });
+/// ```
+///
+/// | parameter | is | default |
+/// |---|---|---|
+/// | `K` | the key, owned | |
+/// | `V` | what the work produces; followers get clones | |
+/// | `R` | the runtime, for [`spawn`](Self::spawn) | none |
+/// | `S` | the hasher | [`DefaultHashBuilder`] |
+pub struct Group<K, V, R = NoRuntime, S = DefaultHashBuilder> {
+    pub(crate) inner: Arc<Inner<K, V, R, S>>,
+}
+
+pub(crate) struct Inner<K, V, R, S> {
+    pub(crate) table: Table<K, V>,
+    pub(crate) hasher: S,
+    pub(crate) runtime: R,
+    pub(crate) detach: bool,
+}
+
+/// A group whose work can fail: `T` on success, `E` as it is, shared, on failure. For the `try_` verbs.
+///
+/// ```
+/// # futures_lite::future::block_on(async {
+/// use coflight_core::TryGroup;
+///
+/// let flights: TryGroup<String, u16, std::num::ParseIntError> = TryGroup::new();
+/// let port = flights.try_run("8080", || async { "8080".parse() }).await?;
+/// assert_eq!(port, 8080);
+/// # Ok::<(), coflight_core::TryError<_>>(()) }).unwrap();
+/// ```
+pub type TryGroup<K, T, E, R = NoRuntime, S = DefaultHashBuilder> = Group<K, Result<T, SharedError<E>>, R, S>;
+
+impl<K, V> Group<K, V> {
+    /// A group without a runtime: every verb but [`spawn`](Self::spawn) works, everywhere.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Everything that can be chosen.
+    #[must_use]
+    pub fn builder() -> Builder<K, V> {
+        Builder::new()
+    }
+}
+
+impl<K, V, R> Group<K, V, R> {
+    /// A group with a runtime and the defaults for the rest; short for `Group::builder().runtime(runtime).build()`.
+    #[must_use]
+    pub fn with_runtime(runtime: R) -> Self {
+        Builder::new().runtime(runtime).build()
+    }
+}
+
+/// The verbs. Each returns a future that does nothing until it is polled.
+impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
+    /// Leads or follows: if nobody runs the work for `key`, this caller runs `work`, in place; else it waits for the flight's result.
+    ///
+    /// The work is this caller's own future. It may borrow, need not be `Send`, and is not boxed. A follower's `work` is never
+    /// called, unless it takes over.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// use coflight_core::Group;
+    ///
+    /// let flights: Group<u64, String> = Group::new();
+    /// let greeting = String::from("hello");
+    /// let (a, b) = futures_lite::future::zip(
+    ///     flights.run(&42, || async {
+    ///         futures_lite::future::yield_now().await; // it takes a moment
+    ///         greeting.clone()
+    ///     }),
+    ///     flights.run(&42, || async { unreachable!("a follower's work is never called") }),
+    /// )
+    /// .await;
+    /// assert_eq!((a, b), (Ok(String::from("hello")), Ok(String::from("hello"))));
+    /// # });
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the flight. If it led, its work is dropped, and one follower (the first that is polled), or a newcomer,
+    /// starts **its own** work; nobody else notices. If nobody is left, the key is free.
+    ///
+    /// A leader that is alive but not polled (it lost a `select!` and was kept, it sits in a buffer) stalls its flight: its work is nobody else's to run. Use
+    /// [`relay`](Self::relay) or [`spawn`](Self::spawn) where that can happen.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Panicked`] to followers of a work that panicked, [`Error::Cancelled`] after [`cancel`](Self::cancel), and
+    /// [`Error::Circular`] to a caller whose waiting would never end.
+    ///
+    /// # Panics
+    ///
+    /// With the work's own panic, if this caller ran it.
+    #[doc(alias = "singleflight")]
+    #[doc(alias = "coalesce")]
+    pub fn run<'g, 'k, Q, F, Fut>(&'g self, key: &'k Q, work: F) -> Run<'g, 'k, K, V, R, S, Q, F, Fut>
+    where
+        Q: ?Sized + AsKey<K>,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = V>,
+        V: Clone,
+    {
+        self.call().run(key, work)
+    }
+
+    /// Like [`run`](Self::run), but any caller can go on with the one work: it is boxed, lies in the flight, and is polled by whichever caller is
+    /// polled when it can make progress.
+    ///
+    /// A leader that leaves, or is never polled again, costs nothing: another caller **continues the same** future.
+    ///
+    /// # Guarantee and cost
+    ///
+    /// As long as one caller is polled when woken, the work goes on. Nobody can know which caller that will be, so each time the work is woken
+    /// every caller is woken, and the first to be polled runs it: with *n* callers a wake costs *n* polls, all but one of them
+    /// short. Where work wakes often and callers are many, [`spawn`](Self::spawn) costs one poll a wake.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the flight. The work is dropped when the last caller leaves.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    ///
+    /// # Panics
+    ///
+    /// With the work's own panic, if this caller started it, or is polling it when the one who started it has left.
+    pub fn relay<'g, 'k, Q, F, Fut>(&'g self, key: &'k Q, work: F) -> Relay<'g, 'k, K, V, R, S, Q, F>
+    where
+        Q: ?Sized + AsKey<K>,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = V> + Send + 'static,
+        K: Send + Sync + 'static,
+        V: Clone + Send + Sync + 'static,
+    {
+        self.call().relay(key, work)
+    }
+
+    /// Like [`run`](Self::run), but the work runs as a task of the group's runtime, so that no caller's leaving, or not being polled, ever
+    /// touches it.
+    ///
+    /// When the last caller leaves, the work is dropped, unless the group or the call says
+    /// [`detach`](crate::Builder::detach).
+    ///
+    /// If the runtime drops the task (it was shut down): before the task ever ran, the callers run the work themselves, as in
+    /// [`relay`](Self::relay); after, a follower takes over with its own work and this caller gets [`Error::Shutdown`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the flight. The work is dropped when the last caller leaves.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run), and [`Error::Shutdown`].
+    ///
+    /// # Panics
+    ///
+    /// With the work's own panic, if this caller started it.
+    pub fn spawn<'g, 'k, Q, F, Fut>(&'g self, key: &'k Q, work: F) -> Spawned<'g, 'k, K, V, R, S, Q, F>
+    where
+        Q: ?Sized + AsKey<K>,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = V> + Send + 'static,
+        K: Send + Sync + 'static,
+        V: Clone + Send + Sync + 'static,
+        R: Spawn + Send + Sync + 'static,
+        S: Send + Sync + 'static,
+    {
+        self.call().spawn(key, work)
+    }
+
+    /// Like [`run`](Self::run), for a thread: leads by calling `work` here and now, or blocks until the flight it joined has ended.
+    ///
+    /// Threads and tasks share flights. A thread that waits behind a [`relay`](Self::relay) helps to run it, and one that follows a leader who
+    /// leaves takes over.
+    ///
+    /// # Blocking
+    ///
+    /// Blocks the thread. Never call it from a task of an async runtime: it would hold up that runtime's other tasks, perhaps the very
+    /// one that it waits for.
+    ///
+    /// A closure cannot be stopped: [`cancel`](Self::cancel) answers everyone aboard at once, but newcomers wait until the closure has returned, because
+    /// two works for one key never run at a time. Use [`forget`](Self::forget) to let them start regardless.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    ///
+    /// # Panics
+    ///
+    /// With the work's own panic, if this caller ran it.
+    #[cfg(feature = "std")]
+    pub fn run_blocking<Q, F>(&self, key: &Q, work: F) -> Result<V, Error>
+    where
+        Q: ?Sized + AsKey<K>,
+        F: FnOnce() -> V,
+        V: Clone,
+    {
+        self.call().run_blocking(key, work)
+    }
+
+    /// The primitive below all verbs: become the leader for `key`, or follow the one there is. For those who decide themselves where the work
+    /// runs.
+    ///
+    /// Unlike the other verbs it acts at once: a follower is aboard, and a leader leads, before this returns.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// use coflight_core::{Entry, Group, Turn};
+    ///
+    /// let flights: Group<u64, u64> = Group::new();
+    /// let answer = match flights.enter(&6) {
+    ///     Entry::Leader(leader) => leader.complete(6 * 7)?,
+    ///     Entry::Follower(follower) => match follower.await? {
+    ///         Turn::Value(value) => value,
+    ///         Turn::Leader(leader) => leader.complete(6 * 7)?,
+    ///     },
+    /// };
+    /// assert_eq!(answer, 42);
+    /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
+    /// ```
+    pub fn enter<'g, 'k, Q>(&'g self, key: &'k Q) -> Entry<'g, 'k, K, V, R, S, Q>
+    where
+        Q: ?Sized + AsKey<K>,
+        V: Clone,
+    {
+        Entry::new(self, key)
+    }
+
+    /// The same verbs, with options for one call.
+    pub fn call(&self) -> Call<'_, K, V, R, S> {
+        Call::new(self)
+    }
+}
+
+/// The verbs for work that can fail. Each flattens the flight's result and the work's into one.
+impl<K, T, E, R, S: BuildHasher> Group<K, Result<T, SharedError<E>>, R, S> {
+    /// [`run`](Self::run), for work that can fail. The error is shared as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`TryError::Work`] with the work's error, [`TryError::Flight`] for those of [`run`](Self::run).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`run`](Self::run).
+    pub fn try_run<'g, 'k, Q, F, Fut>(
+        &'g self,
+        key: &'k Q,
+        work: F,
+    ) -> Try<Run<'g, 'k, K, Result<T, SharedError<E>>, R, S, Q, impl FnOnce() -> SharedErr<Fut, E>, SharedErr<Fut, E>>>
+    where
+        Q: ?Sized + AsKey<K>,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+        T: Clone,
+    {
+        self.call().try_run(key, work)
+    }
+
+    /// [`relay`](Self::relay), for work that can fail. The error is shared as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`TryError::Work`] with the work's error, [`TryError::Flight`] for those of [`relay`](Self::relay).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`relay`](Self::relay).
+    pub fn try_relay<'g, 'k, Q, F, Fut>(
+        &'g self,
+        key: &'k Q,
+        work: F,
+    ) -> Try<Relay<'g, 'k, K, Result<T, SharedError<E>>, R, S, Q, impl FnOnce() -> SharedErr<Fut, E>>>
+    where
+        Q: ?Sized + AsKey<K>,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+        K: Send + Sync + 'static,
+        T: Clone + Send + Sync + 'static,
+        E: Send + Sync + 'static,
+    {
+        self.call().try_relay(key, work)
+    }
+
+    /// [`spawn`](Self::spawn), for work that can fail. The error is shared as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`TryError::Work`] with the work's error, [`TryError::Flight`] for those of [`spawn`](Self::spawn).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`spawn`](Self::spawn).
+    pub fn try_spawn<'g, 'k, Q, F, Fut>(
+        &'g self,
+        key: &'k Q,
+        work: F,
+    ) -> Try<Spawned<'g, 'k, K, Result<T, SharedError<E>>, R, S, Q, impl FnOnce() -> SharedErr<Fut, E>>>
+    where
+        Q: ?Sized + AsKey<K>,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+        K: Send + Sync + 'static,
+        T: Clone + Send + Sync + 'static,
+        E: Send + Sync + 'static,
+        R: Spawn + Send + Sync + 'static,
+        S: Send + Sync + 'static,
+    {
+        self.call().try_spawn(key, work)
+    }
+
+    /// [`run_blocking`](Self::run_blocking), for work that can fail. The error is shared as it is.
+    ///
+    /// # Blocking
+    ///
+    /// As [`run_blocking`](Self::run_blocking).
+    ///
+    /// # Errors
+    ///
+    /// [`TryError::Work`] with the work's error, [`TryError::Flight`] for those of [`run_blocking`](Self::run_blocking).
+    #[cfg(feature = "std")]
+    pub fn try_run_blocking<Q, F>(&self, key: &Q, work: F) -> Result<T, TryError<E>>
+    where
+        Q: ?Sized + AsKey<K>,
+        F: FnOnce() -> Result<T, E>,
+        T: Clone,
+    {
+        self.call().try_run_blocking(key, work)
+    }
+}
+
+/// A work's future with its error made shareable.
+pub(crate) type SharedErr<Fut, E> = MapErr<Fut, fn(E) -> SharedError<E>>;
+
+/// Looking at flights, and ending them.
+impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
+    /// Whether a flight for `key` is in progress.
+    pub fn contains<Q: ?Sized + AsKey<K>>(&self, key: &Q) -> bool {
+        self.find(key).is_some_and(|flight| flight.state.load().is_open())
+    }
+
+    /// Ends the coalescing, not the flight: those aboard get its result, newcomers start afresh. Returns whether a flight for `key` was in
+    /// progress.
+    ///
+    /// For when what the work is fetching has just changed. The old work and a new one may then run at the same time.
+    pub fn forget<Q: ?Sized + AsKey<K>>(&self, key: &Q) -> bool {
+        self.find(key).is_some_and(|flight| {
+            // Somebody else may have taken it out meanwhile; then there is nothing to forget.
+            self.inner.table.remove(&flight) && forget(&flight)
+        })
+    }
+
+    /// Ends the flight: the work is dropped, everyone aboard gets [`Error::Cancelled`]. Returns whether a flight for `key` was in progress.
+    ///
+    /// The work of [`relay`](Self::relay) and [`spawn`](Self::spawn) is dropped before this returns, or, if another thread is polling it at this moment, after that
+    /// poll. That of [`run`](Self::run) lives in its leader's future: it is never polled again, and dropped when the leader, who is woken, is
+    /// polled or dropped.
+    pub fn cancel<Q: ?Sized + AsKey<K>>(&self, key: &Q) -> bool {
+        self.find(key).is_some_and(|flight| flight.cancel(&self.inner.table, Error::Cancelled))
+    }
+
+    fn find<Q: ?Sized + AsKey<K>>(&self, key: &Q) -> Option<FlightRef<K, V>> {
+        let found = self.inner.table.find(self.inner.hasher.hash_one(key));
+        let known = found.as_slice().iter().find(|flight| key.matches(&flight.key));
+        known.cloned()
+    }
+}
+
+impl<K, V, R, S> Group<K, V, R, S> {
+    /// How many flights are in progress. Each is counted at some moment during the call, not all at one.
+    pub fn len(&self) -> usize {
+        self.inner.table.count_open()
+    }
+
+    /// Whether no flight is in progress.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// [Forgets](Self::forget) every flight; returns how many.
+    pub fn forget_all(&self) -> usize {
+        self.inner.table.drain().iter().filter(|flight| forget(flight)).count()
+    }
+
+    /// [Cancels](Self::cancel) every flight; returns how many.
+    pub fn cancel_all(&self) -> usize {
+        let table = &self.inner.table;
+        let cancel = |flight: &&FlightRef<K, V>| flight.cancel(table, Error::Cancelled);
+        table.all().iter().filter(cancel).count()
+    }
+
+    pub(crate) fn table(&self) -> &Table<K, V> {
+        &self.inner.table
+    }
+
+    /// The runtime this group was built with.
+    pub fn runtime(&self) -> &R {
+        &self.inner.runtime
+    }
+
+    /// The hasher this group was built with.
+    pub fn hasher(&self) -> &S {
+        &self.inner.hasher
+    }
+}
+
+/// Lets those who wait for the key know that they need not. Returns whether the flight was in progress.
+fn forget<K, V>(flight: &Flight<K, V>) -> bool {
+    let before = flight.state.forgotten();
+    if before.is_clearing() {
+        flight.tell(before);
+    }
+    before.is_open()
+}
+
+impl<K, V, R, S> Clone for Group<K, V, R, S> {
+    /// Another handle to the same group.
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner) }
+    }
+}
+
+impl<K, V, R: Default, S: Default> Default for Group<K, V, R, S> {
+    fn default() -> Self {
+        Builder::new().runtime(R::default()).hasher(S::default()).build()
+    }
+}
+
+impl<K, V, R, S> fmt::Debug for Group<K, V, R, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Group").field("in_flight", &self.len()).finish_non_exhaustive()
+    }
+}
+
+// A panic can leave no half-done change behind: see the tests of promise 9.
+impl<K, V, R, S> core::panic::UnwindSafe for Group<K, V, R, S> {}
+impl<K, V, R, S> core::panic::RefUnwindSafe for Group<K, V, R, S> {}

@@ -1,0 +1,53 @@
+//! The hasher used when none is chosen.
+
+use core::hash::{BuildHasher, Hasher};
+
+/// The default [`BuildHasher`] of a [`Group`](crate::Group): fast, seeded per instance, the same with and without `std`.
+///
+/// The algorithm is not part of the API (today it is foldhash, through hashbrown). It makes it hard to choose keys that
+/// collide without seeing the seed, which is weaker than what `std`'s SipHash promises; when keys come from people who
+/// may study timing, pass [`std::collections::hash_map::RandomState`] to
+/// [`Builder::hasher`](crate::Builder::hasher).
+///
+/// [`std::collections::hash_map::RandomState`]: https://doc.rust-lang.org/std/collections/hash_map/struct.RandomState.html
+#[derive(Clone, Debug, Default)]
+pub struct DefaultHashBuilder(hashbrown::DefaultHashBuilder);
+
+/// The hasher that [`DefaultHashBuilder`] builds.
+#[derive(Clone)]
+pub struct DefaultHasher(<hashbrown::DefaultHashBuilder as BuildHasher>::Hasher);
+
+impl core::fmt::Debug for DefaultHasher {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        // The state would reveal the seed.
+        f.debug_struct("DefaultHasher").finish_non_exhaustive()
+    }
+}
+
+impl BuildHasher for DefaultHashBuilder {
+    type Hasher = DefaultHasher;
+
+    #[inline]
+    fn build_hasher(&self) -> DefaultHasher {
+        DefaultHasher(self.0.build_hasher())
+    }
+}
+
+/// Forwards every method, so that the integer fast paths of the inner hasher are kept.
+macro_rules! forward {
+    ($($method:ident: $type:ty),*) => {$(
+        #[inline]
+        fn $method(&mut self, value: $type) {
+            self.0.$method(value);
+        }
+    )*};
+}
+
+impl Hasher for DefaultHasher {
+    forward!(write: &[u8], write_u8: u8, write_u16: u16, write_u32: u32, write_u64: u64, write_u128: u128, write_usize: usize);
+
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0.finish()
+    }
+}

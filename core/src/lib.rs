@@ -1,0 +1,66 @@
+//! One key, one piece of work, one result for everyone who asked meanwhile.
+//!
+//! This is the executor-independent core of [coflight](https://docs.rs/coflight), with `alloc` as its only need. Depend on `coflight`, which
+//! re-exports all of it and adds the runtimes; depend on this crate alone to write an adapter for another one (see [`Runtime`]).
+//!
+//! # The house, in reading order
+//!
+//! | module | idea |
+//! |---|---|
+//! | `group`, `builder`, `call` | what users hold: the verbs, and what can be chosen |
+//! | `run`, `relay`, `spawn`, `blocking`, `enter`, `try_twin` | one verb each: where the work runs |
+//! | `caller` | what the verbs share: joining, waiting, taking over, leaving |
+//! | `ending` | every way a flight ends, in the one order that is right |
+//! | `state` | the flight's state in one word, and every transition of it |
+//! | `flight`, `table` | one flight; all flights, by key |
+//! | `wait` | a listener inside the caller's own future |
+//! | `circle` | refusing to wait in a circle |
+//! | `key`, `hash`, `runtime`, `served`, `error`, `panics`, `sync` | what they all use |
+
+#![no_std]
+// These keep the build without `std` honest.
+#![warn(clippy::std_instead_of_core, clippy::std_instead_of_alloc, clippy::alloc_instead_of_core)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+#[cfg(feature = "std")]
+mod blocking;
+mod builder;
+mod call;
+mod caller;
+mod circle;
+mod ending;
+mod enter;
+mod error;
+mod flight;
+mod group;
+mod hash;
+mod key;
+mod panics;
+mod relay;
+mod run;
+mod runtime;
+mod served;
+mod spawn;
+mod state;
+mod sync;
+mod table;
+mod try_twin;
+mod wait;
+
+pub use builder::Builder;
+pub use call::Call;
+pub use enter::{Entry, Follower, Leader, Turn};
+pub use error::{Error, Panic, SharedError, TryError};
+pub use group::{Group, TryGroup};
+pub use hash::{DefaultHashBuilder, DefaultHasher};
+pub use key::AsKey;
+pub use relay::Relay;
+pub use run::Run;
+pub use runtime::{Clock, NoRuntime, Runtime, Spawn, Timer};
+pub use served::{Role, Served, WithServed};
+pub use spawn::Spawned;
+pub use try_twin::Try;

@@ -1,0 +1,163 @@
+//! `relay`: one future that any caller can go on with.
+
+use core::fmt;
+use core::future::Future;
+use core::hash::BuildHasher;
+use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
+use core::ops::Deref;
+use core::pin::Pin;
+use core::task::{Context, Poll, RawWaker, RawWakerVTable, Waker, ready};
+
+use alloc::boxed::Box;
+
+use pin_project_lite::pin_project;
+
+use crate::caller::{Caller, Turn};
+use crate::error::Error;
+use crate::flight::{Carried, Flight, FlightRef};
+use crate::group::Group;
+use crate::key::AsKey;
+use crate::served::{Reports, Served, WithServed};
+use crate::state::Held;
+
+pin_project! {
+    /// The future of [`Group::relay`]. Does nothing until polled; dropping it leaves the flight.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Relay<'g, 'k, K, V, R, S, Q: ?Sized, F> {
+        work: Option<F>,
+        #[pin]
+        caller: Caller<'g, 'k, K, V, R, S, Q>,
+    }
+}
+
+impl<'g, 'k, K, V, R, S, Q: ?Sized, F> Relay<'g, 'k, K, V, R, S, Q, F> {
+    pub(crate) fn new(group: &'g Group<K, V, R, S>, key: &'k Q, work: F) -> Self {
+        Self { work: Some(work), caller: Caller::new(group, key) }
+    }
+
+    /// Also says how the caller was served.
+    pub fn with_served(self) -> WithServed<Self> {
+        WithServed::new(self)
+    }
+}
+
+impl<K, V, R, S, Q, F, Fut> Future for Relay<'_, '_, K, V, R, S, Q, F>
+where
+    K: Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+    S: BuildHasher,
+    Q: ?Sized + AsKey<K>,
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = V> + Send + 'static,
+{
+    type Output = Result<V, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            match ready!(this.caller.as_mut().poll_turn(cx, this.work.is_some())) {
+                Turn::Landed(ending) => {
+                    *this.work = None;
+                    return Poll::Ready(ending);
+                }
+                Turn::Lead => {
+                    let Some(start) = this.work.take() else {
+                        unreachable!("only a caller with a work is told to lead")
+                    };
+                    let future = this.caller.as_mut().start(|| Box::pin(start()));
+                    let flight = this.caller.flight();
+                    let carried = Carried { future, waker: borrowed_waker };
+                    // SAFETY: this caller was just told to lead, and so holds the work.
+                    unsafe { flight.set_work(Some(carried)) };
+                    if flight.state.offer() == Held::Ended {
+                        flight.tear_down(this.caller.group.table());
+                    }
+                    this.caller.as_mut().stay_aboard(true);
+                }
+            }
+        }
+    }
+}
+
+/// The waker of a carried work, for one poll by a caller: cloned, and so counted, only if the work keeps it.
+pub(crate) struct BorrowedWaker<'a> {
+    waker: ManuallyDrop<Waker>,
+    _flight: PhantomData<&'a ()>,
+}
+
+pub(crate) fn borrowed_waker<K, V>(flight: &FlightRef<K, V>) -> BorrowedWaker<'_>
+where
+    K: Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    let raw = RawWaker::new(flight.as_ptr().cast(), vtable::<K, V>());
+    BorrowedWaker {
+        // SAFETY: the functions of the table treat the pointer as a counted `FlightRef`, and are `Send + Sync` as the flight is.
+        // This first waker is not counted, and never dropped; the flight outlives the borrow.
+        waker: ManuallyDrop::new(unsafe { Waker::from_raw(raw) }),
+        _flight: PhantomData,
+    }
+}
+
+impl Deref for BorrowedWaker<'_> {
+    type Target = Waker;
+
+    fn deref(&self) -> &Waker {
+        &self.waker
+    }
+}
+
+fn vtable<K, V>() -> &'static RawWakerVTable
+where
+    K: Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    struct Table<K, V>(PhantomData<(K, V)>);
+
+    impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Table<K, V> {
+        const VTABLE: RawWakerVTable = RawWakerVTable::new(Self::clone, Self::wake, Self::wake_by_ref, Self::drop);
+
+        unsafe fn clone(flight: *const ()) -> RawWaker {
+            // SAFETY: the pointer is that of a living, counted flight.
+            let this = ManuallyDrop::new(unsafe { FlightRef::from_ptr(flight.cast::<Flight<K, V>>()) });
+            core::mem::forget(FlightRef::clone(&this));
+            RawWaker::new(flight, &Self::VTABLE)
+        }
+
+        unsafe fn wake(flight: *const ()) {
+            // SAFETY: this waker owns one count, which it gives up here.
+            wake(&*unsafe { FlightRef::from_ptr(flight.cast::<Flight<K, V>>()) });
+        }
+
+        unsafe fn wake_by_ref(flight: *const ()) {
+            // SAFETY: the pointer is that of a living, counted flight.
+            wake(unsafe { &*flight.cast::<Flight<K, V>>() });
+        }
+
+        unsafe fn drop(flight: *const ()) {
+            // SAFETY: this waker owns one count, which it gives up here.
+            core::mem::drop(unsafe { FlightRef::from_ptr(flight.cast::<Flight<K, V>>()) });
+        }
+    }
+
+    &Table::<K, V>::VTABLE
+}
+
+fn wake<K, V>(flight: &Flight<K, V>) {
+    if flight.state.mark_runnable() {
+        flight.wake_callers();
+    }
+}
+
+impl<K, V, R, S, Q: ?Sized, F> Reports for Relay<'_, '_, K, V, R, S, Q, F> {
+    fn served(&self) -> Served {
+        self.caller.served()
+    }
+}
+
+impl<K, V, R, S, Q: ?Sized, F> fmt::Debug for Relay<'_, '_, K, V, R, S, Q, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Relay").finish_non_exhaustive()
+    }
+}

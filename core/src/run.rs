@@ -1,0 +1,159 @@
+//! `run`: the leader's own future, in place.
+
+use core::fmt;
+use core::future::Future;
+use core::hash::BuildHasher;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
+
+use crate::caller::{Caller, Turn};
+use crate::circle;
+use crate::error::{Error, Panic};
+use crate::group::Group;
+use crate::key::AsKey;
+use crate::panics;
+use crate::served::{Reports, Served, WithServed};
+use crate::state::Held;
+
+pin_project! {
+    /// The future of [`Group::run`]. Does nothing until polled; dropping it leaves the flight.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Run<'g, 'k, K, V, R, S, Q: ?Sized, F, Fut> {
+        // Dropped first: no follower may take over while this work still exists.
+        #[pin]
+        work: Work<F, Fut>,
+        #[pin]
+        caller: Caller<'g, 'k, K, V, R, S, Q>,
+    }
+}
+
+pin_project! {
+    #[project = WorkPinned]
+    #[project_replace = WorkTaken]
+    enum Work<F, Fut> {
+        // Not called; it may never be.
+        Idle { start: F },
+        // This caller leads. `held`: it holds the work's mark already.
+        Running { #[pin] future: Fut, held: bool },
+        Done,
+    }
+}
+
+impl<'g, 'k, K, V, R, S, Q: ?Sized, F, Fut> Run<'g, 'k, K, V, R, S, Q, F, Fut> {
+    pub(crate) fn new(group: &'g Group<K, V, R, S>, key: &'k Q, work: F) -> Self {
+        Self { work: Work::Idle { start: work }, caller: Caller::new(group, key) }
+    }
+
+    /// Also says how the caller was served.
+    pub fn with_served(self) -> WithServed<Self> {
+        WithServed::new(self)
+    }
+}
+
+impl<K, V, R, S, Q, F, Fut> Future for Run<'_, '_, K, V, R, S, Q, F, Fut>
+where
+    V: Clone,
+    S: BuildHasher,
+    Q: ?Sized + AsKey<K>,
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = V>,
+{
+    type Output = Result<V, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.as_mut().project();
+        match this.work.as_mut().project() {
+            WorkPinned::Idle { .. } => match ready!(this.caller.as_mut().poll_turn(cx, true)) {
+                Turn::Landed(ending) => {
+                    this.work.set(Work::Done);
+                    return Poll::Ready(ending);
+                }
+                Turn::Lead => {
+                    let idle = this.work.as_mut().project_replace(Work::Done);
+                    let WorkTaken::Idle { start } = idle else { unreachable!("only idle work is started") };
+                    let future = this.caller.as_mut().start(start);
+                    this.work.set(Work::Running { future, held: true });
+                }
+            },
+            WorkPinned::Running { .. } => {}
+            WorkPinned::Done => panic!("`Run` polled after it was ready"),
+        }
+        self.poll_work(cx)
+    }
+}
+
+impl<K, V, R, S, Q, F, Fut> Run<'_, '_, K, V, R, S, Q, F, Fut>
+where
+    V: Clone,
+    Q: ?Sized,
+    Fut: Future<Output = V>,
+{
+    /// Runs the work, as the leader.
+    fn poll_work(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<V, Error>> {
+        let mut this = self.project();
+        let WorkPinned::Running { future, held } = this.work.as_mut().project() else {
+            unreachable!("only running work is polled")
+        };
+        let table = this.caller.group.table();
+        let flight = &this.caller.flight().clone();
+        if !core::mem::take(held) && flight.state.resume() == Held::Ended {
+            // The work was cancelled while nobody ran it, and the key is free already.
+            let ending = flight.ending();
+            this.caller.as_mut().done();
+            this.work.set(Work::Done);
+            return Poll::Ready(ending);
+        }
+        let unseen = || flight.fail(table, Error::Panicked(Panic::unseen()));
+        let polled = circle::within(&flight.node, || panics::catch(|| future.poll(cx), unseen));
+        match polled {
+            Ok(Poll::Pending) => {
+                flight.runner.register(cx.waker());
+                if flight.state.pause() != Held::Ended {
+                    return Poll::Pending;
+                }
+                // Cancelled while it ran. Only when the work is gone may the next one begin.
+                let dropped = panics::catch(|| this.work.set(Work::Done), || flight.free(table));
+                flight.free(table);
+                let ending = flight.ending();
+                this.caller.as_mut().done();
+                rethrow(dropped);
+                Poll::Ready(ending)
+            }
+            Ok(Poll::Ready(value)) => {
+                // A destructor that panics must not cost the followers the value that is there.
+                let dropped = panics::catch(|| this.work.set(Work::Done), || {});
+                let ending = flight.land(table, value);
+                this.caller.as_mut().done();
+                rethrow(dropped);
+                Poll::Ready(ending)
+            }
+            Err(payload) => {
+                panics::contain(|| this.work.set(Work::Done));
+                flight.fail(table, Error::Panicked(Panic::told(&payload)));
+                this.caller.as_mut().done();
+                panics::resume(payload);
+            }
+        }
+    }
+}
+
+/// Goes on with a panic that had to wait until everything was in order.
+fn rethrow(result: Result<(), panics::Payload>) {
+    if let Err(payload) = result {
+        panics::resume(payload);
+    }
+}
+
+impl<K, V, R, S, Q: ?Sized, F, Fut> Reports for Run<'_, '_, K, V, R, S, Q, F, Fut> {
+    fn served(&self) -> Served {
+        self.caller.served()
+    }
+}
+
+impl<K, V, R, S, Q: ?Sized, F, Fut> fmt::Debug for Run<'_, '_, K, V, R, S, Q, F, Fut> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run").finish_non_exhaustive()
+    }
+}

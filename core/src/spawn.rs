@@ -1,0 +1,161 @@
+//! `spawn`: a task of the runtime runs the work.
+
+use alloc::boxed::Box;
+use core::fmt;
+use core::future::Future;
+use core::hash::BuildHasher;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
+
+use crate::caller::{Caller, Turn};
+use crate::ending::{Driven, Runner};
+use crate::error::Error;
+use crate::flight::{Carried, FlightRef};
+use crate::group::Group;
+use crate::key::AsKey;
+use crate::relay::borrowed_waker;
+use crate::runtime::Spawn;
+use crate::served::{Reports, Served, WithServed};
+use crate::state::Held;
+
+pin_project! {
+    /// The future of [`Group::spawn`]. Does nothing until polled; dropping it leaves the flight.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Spawned<'g, 'k, K, V, R, S, Q: ?Sized, F> {
+        work: Option<F>,
+        detach: bool,
+        #[pin]
+        caller: Caller<'g, 'k, K, V, R, S, Q>,
+    }
+}
+
+impl<'g, 'k, K, V, R, S, Q: ?Sized, F> Spawned<'g, 'k, K, V, R, S, Q, F> {
+    pub(crate) fn new(group: &'g Group<K, V, R, S>, key: &'k Q, work: F, detach: bool) -> Self {
+        Self { work: Some(work), detach, caller: Caller::new(group, key) }
+    }
+
+    /// Also says how the caller was served.
+    pub fn with_served(self) -> WithServed<Self> {
+        WithServed::new(self)
+    }
+}
+
+impl<K, V, R, S, Q, F, Fut> Future for Spawned<'_, '_, K, V, R, S, Q, F>
+where
+    K: Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+    R: Spawn + Send + Sync + 'static,
+    S: BuildHasher + Send + Sync + 'static,
+    Q: ?Sized + AsKey<K>,
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = V> + Send + 'static,
+{
+    type Output = Result<V, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            match ready!(this.caller.as_mut().poll_turn(cx, this.work.is_some())) {
+                Turn::Landed(ending) => {
+                    *this.work = None;
+                    return Poll::Ready(ending);
+                }
+                Turn::Lead => {
+                    let Some(start) = this.work.take() else {
+                        unreachable!("only a caller with a work is told to lead")
+                    };
+                    let future = this.caller.as_mut().start(|| Box::pin(start()));
+                    let group = this.caller.group;
+                    let flight = this.caller.flight().clone();
+                    let carried = Carried {
+                        future,
+                        // For the callers, should the runtime drop the task before it ever ran.
+                        waker: borrowed_waker,
+                    };
+                    // SAFETY: this caller was just told to lead, and so holds the work.
+                    unsafe { flight.set_work(Some(carried)) };
+                    this.caller.as_mut().stay_aboard(false);
+                    if flight.state.hand_to_task(*this.detach) == Held::Ended {
+                        flight.tear_down(group.table());
+                        continue;
+                    }
+                    group.runtime().spawn(Task {
+                        group: group.clone(),
+                        flight,
+                        detached: *this.detach,
+                        progress: Progress::Unpolled,
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// What the runtime runs: the work lies in the flight, so that callers can take it back from a task that never ran.
+struct Task<K, V, R, S> {
+    group: Group<K, V, R, S>,
+    flight: FlightRef<K, V>,
+    detached: bool,
+    progress: Progress,
+}
+
+#[derive(PartialEq, Eq)]
+enum Progress {
+    Unpolled,
+    Polled,
+    Finished,
+}
+
+impl<K, V, R, S> Future for Task<K, V, R, S> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        this.progress = Progress::Polled;
+        // First this, so that whoever ends the flight from now on wakes the task.
+        this.flight.runner.register(cx.waker());
+        if this.flight.state.resume() != Held::Ended {
+            let runner = Runner::Task { detached: this.detached };
+            let table = this.group.table();
+            if let Driven::Pending = this.flight.drive(table, runner, Some(cx.waker())) {
+                return Poll::Pending;
+            }
+        }
+        this.progress = Progress::Finished;
+        Poll::Ready(())
+    }
+}
+
+impl<K, V, R, S> Unpin for Task<K, V, R, S> {}
+
+impl<K, V, R, S> Drop for Task<K, V, R, S> {
+    fn drop(&mut self) {
+        let (flight, table) = (&self.flight, self.group.table());
+        let held = match self.progress {
+            Progress::Finished => return,
+            Progress::Unpolled => flight.state.take_from_task(),
+            Progress::Polled => flight.abandon_work(table),
+        };
+        if held == Held::Ended {
+            return;
+        }
+        if self.detached {
+            flight.leave(table, false, false);
+        }
+        flight.wake_callers();
+    }
+}
+
+impl<K, V, R, S, Q: ?Sized, F> Reports for Spawned<'_, '_, K, V, R, S, Q, F> {
+    fn served(&self) -> Served {
+        self.caller.served()
+    }
+}
+
+impl<K, V, R, S, Q: ?Sized, F> fmt::Debug for Spawned<'_, '_, K, V, R, S, Q, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spawned").finish_non_exhaustive()
+    }
+}

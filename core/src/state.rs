@@ -1,0 +1,388 @@
+//! The state of a flight: one word, and every transition it can make.
+//!
+//! The word holds a [`Phase`], a few marks, and the number of callers aboard, so that joining, leaving and ending are single
+//! atomic steps that cannot contradict each other. The phases move like this; whatever is not here is impossible:
+//!
+//! | from | to | when | by |
+//! |---|---|---|---|
+//! | (new) | `Flying` | a caller finds nothing to join | [`State::new`] |
+//! | `Flying` | `Vacant` | the leader leaves, others are aboard; or the runtime dropped the task | [`State::leave`], [`State::vacate`] |
+//! | `Vacant` | `Flying` | a caller aboard or a newcomer takes over | [`State::claim`], [`State::board`] |
+//! | `Flying` | `Dead` | the leader ends the flight and is alone; or the last caller leaves | [`State::close_alone`], [`State::leave`] |
+//! | `Vacant` | `Dead` | the last caller leaves | [`State::leave`] |
+//! | `Flying` | `Landing` | the leader has a result | [`State::begin_landing`] |
+//! | `Flying`, `Vacant` | `Landing` | the flight is cancelled | [`State::begin_cancel`] |
+//! | `Landing` | `Landed` | the outcome is written | [`State::landed`] |
+//! | `Flying` | `Released` | the leader's result must not be shared | [`State::release`] |
+//!
+//! `Landed`, `Released` and `Dead` are final. Once a flight left `Flying` and `Vacant` the number of callers is frozen: nobody
+//! joins and nobody counts down.
+//!
+//! # Memory orderings
+//!
+//! Every step that gives something away (a written outcome, a work put down, a place left) is a release, every step that takes
+//! something up is an acquire, and all of them are read-modify-writes of this one word, so each reads the last before it.
+
+use crate::sync::{AtomicUsize, Ordering};
+
+/// Where a flight is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Somebody runs the work.
+    Flying,
+    /// The leader left; whoever is polled first takes over.
+    Vacant,
+    /// One thread is about to publish the outcome.
+    Landing,
+    /// The outcome can be read, and never changes again.
+    Landed,
+    /// The result was not for sharing: every follower goes alone.
+    Released,
+    /// Nobody is aboard and nobody will be.
+    Dead,
+}
+
+const PHASE: usize = 0b111;
+const FLYING: usize = 0;
+const VACANT: usize = 1;
+const LANDING: usize = 2;
+/// `LANDING | 1`, so that landing is one `fetch_or`.
+const LANDED: usize = 3;
+const RELEASED: usize = 4;
+const DEAD: usize = 5;
+
+/// The work is being run or torn down right now, so the key is not free even if the flight has ended.
+const BUSY: usize = 1 << 3;
+/// Somebody listens, or is about to: whoever changes the phase must notify.
+const HEARD: usize = 1 << 4;
+/// The work lies in the flight, not in the leader's own future.
+const CARRIED: usize = 1 << 5;
+/// A task of the runtime runs the carried work; callers leave it alone.
+const TASK: usize = 1 << 6;
+/// The carried work was woken and nobody runs it yet: any caller that is polled may.
+const RUNNABLE: usize = 1 << 7;
+/// The leader is aboard.
+const LED: usize = 1 << 8;
+/// `forget` took the flight out of the table.
+const FORGOTTEN: usize = 1 << 9;
+/// One caller.
+const CALLER: usize = 1 << 10;
+
+/// What the word said at one moment.
+#[derive(Clone, Copy)]
+pub(crate) struct Snapshot(usize);
+
+impl Snapshot {
+    pub(crate) fn phase(self) -> Phase {
+        match self.0 & PHASE {
+            FLYING => Phase::Flying,
+            VACANT => Phase::Vacant,
+            LANDING => Phase::Landing,
+            LANDED => Phase::Landed,
+            RELEASED => Phase::Released,
+            _ => Phase::Dead,
+        }
+    }
+
+    pub(crate) fn callers(self) -> usize {
+        self.0 / CALLER
+    }
+
+    /// Whether the flight can be joined, or its result is on the way.
+    pub(crate) fn is_open(self) -> bool {
+        matches!(self.phase(), Phase::Flying | Phase::Vacant)
+    }
+
+    pub(crate) fn is_busy(self) -> bool {
+        self.0 & BUSY != 0
+    }
+
+    pub(crate) fn is_heard(self) -> bool {
+        self.0 & HEARD != 0
+    }
+
+    pub(crate) fn is_led(self) -> bool {
+        self.0 & LED != 0
+    }
+
+    /// Whether the flight ended but its work is still being run or torn down, so that a newcomer must wait.
+    pub(crate) fn is_clearing(self) -> bool {
+        !self.is_open() && self.0 & (BUSY | FORGOTTEN) == BUSY
+    }
+
+    /// Whether any caller may run the carried work now.
+    pub(crate) fn is_drivable(self) -> bool {
+        self.0 & (PHASE | CARRIED | TASK | RUNNABLE | BUSY) == FLYING | CARRIED | RUNNABLE
+    }
+}
+
+/// What became of an attempt to join.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Boarding {
+    /// Aboard, behind a leader.
+    Followed,
+    /// Aboard, and the leader from now on: the flight was vacant.
+    TookOver,
+    /// Too late, and the work is still being torn down: wait for the key to be free.
+    Clearing,
+    /// Too late: the flight is over.
+    Gone,
+}
+
+/// What became of an attempt to go on with the work, or to put it down.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// Done.
+    Yes {
+        /// The carried work was woken meanwhile.
+        runnable: bool,
+    },
+    /// The flight was ended by somebody else. If the caller held the work it still does, and must tear it down.
+    Ended,
+}
+
+/// Who is left after a caller left.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Others, who need not know.
+    Others,
+    /// The flight had ended already; nothing changed.
+    Ended,
+    /// Others, and nobody leads them: they must be told.
+    Vacated,
+    /// Nobody. The flight is dead and the key is free as soon as the table is told.
+    Nobody,
+    /// Nobody, and the work that the flight carries is the leaver's to tear down.
+    NobodyButWork,
+}
+
+/// The right to publish the outcome of a cancelled flight.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Cancelling {
+    /// The carried work is the canceller's to tear down.
+    pub(crate) owns_work: bool,
+    /// Somebody runs the work; the key is free when that one puts it down.
+    pub(crate) busy: bool,
+}
+
+pub(crate) struct State(AtomicUsize);
+
+impl State {
+    /// A flight with its leader aboard, who holds the work.
+    pub(crate) fn new() -> Self {
+        Self(AtomicUsize::new(FLYING | BUSY | LED | CALLER))
+    }
+
+    pub(crate) fn load(&self) -> Snapshot {
+        // Pairs with the release in `landed`: who reads `Landed` may read the outcome.
+        Snapshot(self.0.load(Ordering::Acquire))
+    }
+
+    /// Moves the word as `step` says, or stops with what `step` says instead. Returns the word before.
+    #[inline]
+    fn step<T>(&self, mut step: impl FnMut(usize) -> Result<usize, T>) -> Result<Snapshot, T> {
+        let mut word = self.0.load(Ordering::Acquire);
+        loop {
+            let next = step(word)?;
+            match self.0.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return Ok(Snapshot(word)),
+                Err(seen) => word = seen,
+            }
+        }
+    }
+
+    /// A newcomer who found the flight in the table comes aboard.
+    pub(crate) fn board(&self) -> Boarding {
+        let before = self.step(|word| match word & PHASE {
+            // Everybody who joins will listen, so both are said in one step.
+            FLYING => Ok((word + CALLER) | HEARD),
+            VACANT => Ok(lead(word) + CALLER),
+            _ if Snapshot(word).is_clearing() => Ok(word | HEARD),
+            _ => Err(Boarding::Gone),
+        });
+        match before.map(Snapshot::phase) {
+            Ok(Phase::Flying) => Boarding::Followed,
+            Ok(Phase::Vacant) => Boarding::TookOver,
+            Ok(_) => Boarding::Clearing,
+            Err(gone) => gone,
+        }
+    }
+
+    /// A caller aboard takes the place of the leader who left. `false`: somebody else did, or the flight ended.
+    pub(crate) fn claim(&self) -> bool {
+        self.step(|word| match word & PHASE {
+            VACANT => Ok(lead(word)),
+            _ => Err(()),
+        })
+        .is_ok()
+    }
+
+    /// The leader put its work into the flight and puts it down, for any caller to run.
+    pub(crate) fn offer(&self) -> Held {
+        held(self.step(|word| match word & PHASE {
+            FLYING => Ok((word | CARRIED | RUNNABLE) & !BUSY),
+            _ => Err(()),
+        }))
+    }
+
+    /// The leader puts the work down for a task of the runtime to run. `detached`: the task counts as a caller, so
+    /// that the last caller's leaving does not end the flight.
+    pub(crate) fn hand_to_task(&self, detached: bool) -> Held {
+        held(self.step(|word| match word & PHASE {
+            FLYING => {
+                let extra = if detached { CALLER } else { 0 };
+                // The leader will listen like everybody else.
+                Ok(((word | CARRIED | TASK | HEARD) & !BUSY) + extra)
+            }
+            _ => Err(()),
+        }))
+    }
+
+    /// The task was dropped before it ever ran: the callers run the work themselves.
+    pub(crate) fn take_from_task(&self) -> Held {
+        held(self.step(|word| match word & PHASE {
+            FLYING => Ok((word & !TASK) | RUNNABLE),
+            _ => Err(()),
+        }))
+    }
+
+    /// The runner takes the work up again.
+    pub(crate) fn resume(&self) -> Held {
+        held(self.step(|word| match word & PHASE {
+            FLYING => Ok(word | BUSY),
+            _ => Err(()),
+        }))
+    }
+
+    /// A caller takes the carried work up because it was woken. `false`: somebody else did.
+    pub(crate) fn claim_work(&self) -> bool {
+        self.step(|word| if Snapshot(word).is_drivable() { Ok((word | BUSY) & !RUNNABLE) } else { Err(()) }).is_ok()
+    }
+
+    /// The runner puts the work down: it is not finished.
+    pub(crate) fn pause(&self) -> Held {
+        held(self.step(|word| match word & PHASE {
+            FLYING => Ok(word & !BUSY),
+            _ => Err(()),
+        }))
+    }
+
+    /// The carried work was woken. `true`: nobody knows yet, so callers must be told.
+    pub(crate) fn mark_runnable(&self) -> bool {
+        let before = self.0.fetch_or(RUNNABLE, Ordering::AcqRel);
+        // While the work is being run its runner looks at the mark when it puts the work down.
+        before & (PHASE | RUNNABLE | BUSY) == FLYING
+    }
+
+    /// The leader has a result and takes it along if nobody shares it: no outcome, no notification.
+    pub(crate) fn close_alone(&self) -> bool {
+        self.step(|word| {
+            if word & PHASE == FLYING && word / CALLER == 1 { Ok((word & !(PHASE | BUSY)) | DEAD) } else { Err(()) }
+        })
+        .is_ok()
+    }
+
+    /// The leader, or who ran the carried work, has an outcome and may write it. `false`: the flight was cancelled.
+    /// `detached`: the runner is a task that counted as a caller, and stops doing so.
+    pub(crate) fn begin_landing(&self, detached: bool) -> bool {
+        let extra = if detached { CALLER } else { 0 };
+        self.step(|word| match word & PHASE {
+            FLYING => Ok(((word & !(PHASE | BUSY)) | LANDING) - extra),
+            _ => Err(()),
+        })
+        .is_ok()
+    }
+
+    /// Somebody ends the flight from outside and may write the outcome. `None`: it is over already.
+    pub(crate) fn begin_cancel(&self) -> Option<Cancelling> {
+        let owns_work = |word: usize| word & (PHASE | CARRIED | BUSY) == FLYING | CARRIED;
+        let before = self
+            .step(|word| {
+                if !Snapshot(word).is_open() {
+                    return Err(());
+                }
+                let busy = if owns_work(word) { BUSY } else { 0 };
+                Ok((word & !PHASE) | LANDING | busy)
+            })
+            .ok()?;
+        Some(Cancelling { owns_work: owns_work(before.0), busy: before.is_busy() })
+    }
+
+    /// The outcome is written. Returns the word before.
+    pub(crate) fn landed(&self) -> Snapshot {
+        // Releases the outcome to everyone who loads `Landed`.
+        Snapshot(self.0.fetch_or(LANDED & !LANDING, Ordering::AcqRel))
+    }
+
+    /// The leader lets the followers go alone. `Err`: the flight was cancelled.
+    pub(crate) fn release(&self) -> Result<Snapshot, ()> {
+        self.step(|word| match word & PHASE {
+            FLYING => Ok((word & !(PHASE | BUSY)) | RELEASED),
+            _ => Err(()),
+        })
+    }
+
+    /// The work of an ended flight is torn down. Returns the word before.
+    pub(crate) fn clear(&self) -> Snapshot {
+        Snapshot(self.0.fetch_and(!BUSY, Ordering::AcqRel))
+    }
+
+    /// `forget` took the flight out of the table. Returns the word before.
+    pub(crate) fn forgotten(&self) -> Snapshot {
+        Snapshot(self.0.fetch_or(FORGOTTEN, Ordering::AcqRel))
+    }
+
+    /// The task that ran the work was dropped, and the work with it.
+    pub(crate) fn vacate(&self) -> Held {
+        held(self.step(|word| match word & PHASE {
+            FLYING => Ok((word & !(PHASE | BUSY | LED | CARRIED | TASK | RUNNABLE)) | VACANT),
+            _ => Err(()),
+        }))
+    }
+
+    /// A caller leaves before the end. `leading`: it was the leader, whose work lived in its own future and is gone.
+    pub(crate) fn leave(&self, leader: bool, leading: bool) -> Left {
+        let marks = if leader { LED } else { 0 };
+        let mut left = Left::Others;
+        let _ = self.step(|word| {
+            if !Snapshot(word).is_open() {
+                left = Left::Ended;
+                return Err(());
+            }
+            let fewer = (word - CALLER) & !marks;
+            if fewer / CALLER > 0 {
+                if !leading {
+                    left = Left::Others;
+                    return Ok(fewer);
+                }
+                left = Left::Vacated;
+                return Ok((fewer & !(PHASE | BUSY)) | VACANT);
+            }
+            let dead = (fewer & !PHASE) | DEAD;
+            if leading || word & CARRIED == 0 {
+                left = Left::Nobody;
+                return Ok(dead & !BUSY);
+            }
+            if word & BUSY != 0 {
+                // The task is running it at this moment and will find the flight dead.
+                left = Left::Others;
+                return Ok(dead);
+            }
+            left = Left::NobodyButWork;
+            Ok(dead | BUSY)
+        });
+        left
+    }
+}
+
+/// The word of a vacant flight that gets a new leader, who holds the work.
+fn lead(word: usize) -> usize {
+    (word & !(PHASE | CARRIED | TASK | RUNNABLE)) | FLYING | BUSY | LED
+}
+
+fn held(step: Result<Snapshot, ()>) -> Held {
+    match step {
+        Ok(before) => Held::Yes { runnable: before.0 & RUNNABLE != 0 },
+        Err(()) => Held::Ended,
+    }
+}

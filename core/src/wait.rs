@@ -1,0 +1,183 @@
+//! A place to wait in, inside the caller's own future.
+//!
+//! event-listener can keep a listener on the stack, but only through a macro that makes its type impossible to name, inside an
+//! async block. Boxing that block would cost every follower an allocation. So the block is kept in a field of plain
+//! memory here, and its type is found again, whenever it is needed, by naming the function that makes it.
+
+use core::future::Future;
+use core::marker::PhantomPinned;
+use core::mem::MaybeUninit;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use event_listener::{Event, listener};
+
+use crate::panics;
+
+/// Room for the listening future: eleven words with event-listener 5.4 and `std`. If it ever needs more, the future moves to
+/// the heap instead of failing to compile.
+const WORDS: usize = 11;
+
+pub(crate) struct Waiting {
+    slot: MaybeUninit<[usize; WORDS]>,
+    listening: bool,
+    _pinned: PhantomPinned,
+}
+
+/// The event that is listened to. Whoever holds a `Waiting` keeps the event alive; see [`Waiting::start`].
+struct Source(*const Event);
+
+// SAFETY: it is only used as the `&Event` it was made from, and `Event` is `Sync`.
+unsafe impl Send for Source {}
+// SAFETY: as above.
+unsafe impl Sync for Source {}
+
+/// Waits for one notification after the first poll.
+async fn listen(source: Source) {
+    // SAFETY: `Waiting::start` requires the event to outlive this future.
+    let event = unsafe { &*source.0 };
+    listener!(event => listener);
+    listener.await;
+}
+
+impl Waiting {
+    pub(crate) fn new() -> Self {
+        Self { slot: MaybeUninit::uninit(), listening: false, _pinned: PhantomPinned }
+    }
+
+    pub(crate) fn is_listening(&self) -> bool {
+        self.listening
+    }
+
+    /// Prepares to listen to `event`. The first [`poll`](Self::poll) registers.
+    ///
+    /// # Safety
+    ///
+    /// `event` must stay where it is and live until [`stop`](Self::stop) or the drop of `self`.
+    pub(crate) unsafe fn start(mut self: Pin<&mut Self>, event: &Event) {
+        self.as_mut().stop();
+        // SAFETY: nothing is moved out; the slot is only ever used pinned.
+        let this = unsafe { self.get_unchecked_mut() };
+        // SAFETY: the slot is vacant after `stop`, and dropped by `stop` before it is reused or freed.
+        unsafe { place(&mut this.slot, listen, Source(event)) };
+        this.listening = true;
+    }
+
+    /// Ready when a notification came since the first poll. Must be [started](Self::start).
+    pub(crate) fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        debug_assert!(self.listening);
+        // SAFETY: nothing is moved out.
+        let this = unsafe { self.as_mut().get_unchecked_mut() };
+        let mut ready = Poll::Ready(());
+        // SAFETY: `listening` says that the slot holds the future, and `self` is pinned, so it is too.
+        panics::contain(|| ready = unsafe { future(&mut this.slot, listen) }.poll(cx));
+        if ready.is_ready() {
+            self.stop();
+        }
+        ready
+    }
+
+    /// Stops listening and leaves no trace in the event.
+    pub(crate) fn stop(self: Pin<&mut Self>) {
+        // SAFETY: nothing is moved out.
+        let this = unsafe { self.get_unchecked_mut() };
+        if core::mem::take(&mut this.listening) {
+            // A waker that panicked in the event's notification can leave event-listener's counters off by one, which its
+            // own debug assertions turn into a panic here; the listener is unlinked all the same.
+            // SAFETY: the slot holds the future, which is dropped in place and, as `listening` is false now, never used again.
+            panics::contain(|| unsafe { clear(&mut this.slot, listen) });
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        // SAFETY: `self` is being dropped, so it is never moved again.
+        unsafe { Pin::new_unchecked(self) }.stop();
+    }
+}
+
+type Slot = MaybeUninit<[usize; WORDS]>;
+
+/// Whether the future that `F` stands for lies in the slot itself.
+struct Fits<F>(core::marker::PhantomData<F>);
+
+impl<F> Fits<F> {
+    const IN_PLACE: bool = size_of::<F>() <= size_of::<Slot>() && align_of::<F>() <= align_of::<Slot>();
+}
+
+/// # Safety
+///
+/// The slot is vacant, and will be [cleared](clear) with the same `make`.
+unsafe fn place<A, F: Future<Output = ()>>(slot: &mut Slot, make: impl Fn(A) -> F, argument: A) {
+    let future = make(argument);
+    if Fits::<F>::IN_PLACE {
+        // SAFETY: it fits, by the check above.
+        unsafe { slot.as_mut_ptr().cast::<F>().write(future) };
+    } else {
+        let heap = alloc::boxed::Box::into_raw(alloc::boxed::Box::new(future));
+        // SAFETY: a pointer fits into eleven words.
+        unsafe { slot.as_mut_ptr().cast::<*mut F>().write(heap) };
+    }
+}
+
+fn pointer<F>(slot: &mut Slot) -> *mut F {
+    let slot = slot.as_mut_ptr();
+    if Fits::<F>::IN_PLACE {
+        slot.cast()
+    } else {
+        // SAFETY: `place` wrote this pointer.
+        unsafe { slot.cast::<*mut F>().read() }
+    }
+}
+
+/// # Safety
+///
+/// The slot was filled by [`place`] with the same `make`, not cleared since, and does not move.
+unsafe fn future<A, F: Future<Output = ()>>(slot: &mut Slot, _make: impl Fn(A) -> F) -> Pin<&mut F> {
+    // SAFETY: the future is there and is never moved: it lies in a pinned slot, or on the heap.
+    unsafe { Pin::new_unchecked(&mut *pointer::<F>(slot)) }
+}
+
+/// # Safety
+///
+/// As for [`future`]; the slot is vacant afterwards, even if this panics.
+unsafe fn clear<A, F: Future<Output = ()>>(slot: &mut Slot, _make: impl Fn(A) -> F) {
+    let future = pointer::<F>(slot);
+    if Fits::<F>::IN_PLACE {
+        // SAFETY: the future is there and not used again.
+        unsafe { future.drop_in_place() };
+    } else {
+        // SAFETY: `place` made it from a box.
+        drop(unsafe { alloc::boxed::Box::from_raw(future) });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::pin::pin;
+
+    use super::*;
+
+    #[test]
+    fn a_listener_lies_in_the_slot_and_not_on_the_heap() {
+        fn in_place<A, F>(_make: impl Fn(A) -> F) -> bool {
+            Fits::<F>::IN_PLACE
+        }
+        assert!(in_place(listen));
+    }
+
+    #[test]
+    fn notified_only_after_the_first_poll() {
+        let event = Event::new();
+        let mut waiting = pin!(Waiting::new());
+        let mut cx = Context::from_waker(core::task::Waker::noop());
+        // SAFETY: the event lives in this frame, longer than `waiting`, which stops when it is dropped.
+        unsafe { waiting.as_mut().start(&event) };
+        event.notify(1);
+        assert!(waiting.as_mut().poll(&mut cx).is_pending());
+        event.notify(1);
+        assert!(waiting.as_mut().poll(&mut cx).is_ready());
+        assert!(!waiting.is_listening());
+    }
+}

@@ -1,0 +1,42 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # Features
+//!
+//! Turning a feature on adds; it never changes what was there.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `std` (default) | [`Group::run_blocking`], typed panics, the check for circular waits; without it `alloc` is enough |
+//! | `tokio` | [`Tokio`] |
+//! | `smol` | [`Smol`] |
+//! | `async-std` | [`AsyncStd`]; async-std itself is no longer maintained |
+//! | `blocking` | [`Threads`], [`blocking::wait`], [`blocking::wait_timeout`] |
+//! | `portable-atomic` | chips without compare-and-swap |
+//! | `critical-section` | without `std`: groups shared with interrupt handlers |
+
+#![no_std]
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[doc(inline)]
+pub use coflight_core::*;
+
+#[cfg(feature = "async-std")]
+#[doc(inline)]
+pub use coflight_async_std::AsyncStd;
+#[cfg(feature = "blocking")]
+#[doc(inline)]
+pub use coflight_blocking::Threads;
+#[cfg(feature = "smol")]
+#[doc(inline)]
+pub use coflight_smol::Smol;
+#[cfg(feature = "tokio")]
+#[doc(inline)]
+pub use coflight_tokio::Tokio;
+
+/// For plain threads: waiting for the verbs that return futures.
+#[cfg(feature = "blocking")]
+pub mod blocking {
+    #[doc(inline)]
+    pub use coflight_blocking::{wait, wait_timeout};
+}
