@@ -77,7 +77,6 @@ impl<K, V> Group<K, V> {
     }
 
     /// Everything that can be chosen.
-    #[must_use]
     pub fn builder() -> Builder<K, V> {
         Builder::new()
     }

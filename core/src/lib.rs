@@ -20,6 +20,8 @@
 #![no_std]
 // These keep the build without `std` honest.
 #![warn(clippy::std_instead_of_core, clippy::std_instead_of_alloc, clippy::alloc_instead_of_core)]
+// The `try_` verbs name their futures in full, so that users can look inside instead of at `impl Future`.
+#![allow(clippy::type_complexity)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 extern crate alloc;

@@ -1,1 +1,51 @@
-//! Shared by the tests.
+//! The laboratory: runs one test body on every runtime, with callers on any of them.
+//!
+//! A body is `async fn(Lab)`. [`matrix!`](crate::matrix) makes a test of it for each runtime, named after the promise and the runtime. Every test has a
+//! deadline that fails loudly.
+
+mod executor;
+mod gate;
+mod lab;
+mod memory;
+mod runtime;
+mod verb;
+mod watch;
+
+pub use executor::HandExecutor;
+pub use gate::{Asked, Gate, Latch, asked};
+pub use lab::{Ended, Lab, On, Task};
+pub use memory::{Counting, live_bytes};
+pub use runtime::AnyRuntime;
+pub use verb::{Verb, Work, ask, value};
+pub use watch::with_deadline;
+
+pub use futures_lite::future::{poll_once, yield_now};
+
+/// The key of most tests.
+pub const KEY: &str = "key";
+
+/// A group as most tests use it.
+pub type Flights<V> = coflight::Group<String, V, AnyRuntime>;
+
+/// Tests named `promise::runtime` for each runtime, from one body.
+#[macro_export]
+macro_rules! matrix {
+    ($($(#[$doc:meta])* $body:ident),* $(,)?) => {$(
+        $(#[$doc])*
+        mod $body {
+            $crate::matrix!(@on $body tokio_multi_thread TokioMulti);
+            $crate::matrix!(@on $body tokio_current_thread TokioCurrent);
+            $crate::matrix!(@on $body smol Smol);
+            $crate::matrix!(@on $body async_std AsyncStd);
+            $crate::matrix!(@on $body threads Threads);
+            $crate::matrix!(@on $body no_runtime Nothing);
+            $crate::matrix!(@on $body mixed Mixed);
+        }
+    )*};
+    (@on $body:ident $name:ident $on:ident) => {
+        #[test]
+        fn $name() {
+            $crate::On::$on.run(concat!(stringify!($body), " on ", stringify!($name)), super::$body);
+        }
+    };
+}

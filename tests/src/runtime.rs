@@ -1,0 +1,65 @@
+//! One type for every runtime, so that a test body need not be generic.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use coflight::{AsyncStd, Clock, Smol, Spawn, Threads, Timer, Tokio};
+
+use crate::executor::HandExecutor;
+
+/// Any of the runtimes, or none but the test's own executor.
+#[derive(Clone)]
+pub enum AnyRuntime {
+    /// tokio, either flavour.
+    Tokio(Tokio),
+    /// smol's global executor.
+    Smol(Smol),
+    /// async-std.
+    AsyncStd(AsyncStd),
+    /// A thread a task.
+    Threads(Threads),
+    /// The test's own executor.
+    Hand(HandExecutor, Instant),
+}
+
+impl Spawn for AnyRuntime {
+    fn spawn<F>(&self, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        match self {
+            Self::Tokio(tokio) => tokio.spawn(task),
+            Self::Smol(smol) => smol.spawn(task),
+            Self::AsyncStd(async_std) => async_std.spawn(task),
+            Self::Threads(threads) => threads.spawn(task),
+            Self::Hand(executor, _) => executor.spawn(task),
+        }
+    }
+}
+
+impl Timer for AnyRuntime {
+    type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+    fn sleep(&self, duration: Duration) -> Self::Sleep {
+        match self {
+            Self::Tokio(tokio) => Box::pin(tokio.sleep(duration)),
+            Self::Smol(smol) => Box::pin(smol.sleep(duration)),
+            Self::AsyncStd(async_std) => Box::pin(async_std.sleep(duration)),
+            // A timer that needs no executor.
+            Self::Threads(_) | Self::Hand(..) => Box::pin(Threads::new().sleep(duration)),
+        }
+    }
+}
+
+impl Clock for AnyRuntime {
+    fn now(&self) -> Duration {
+        match self {
+            Self::Tokio(tokio) => tokio.now(),
+            Self::Smol(smol) => smol.now(),
+            Self::AsyncStd(async_std) => async_std.now(),
+            Self::Threads(threads) => threads.now(),
+            Self::Hand(_, origin) => origin.elapsed(),
+        }
+    }
+}
