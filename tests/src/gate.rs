@@ -97,3 +97,20 @@ impl<F: Future> Future for Asked<F> {
         poll
     }
 }
+
+/// Polls `call` once, so that it has asked, and gives it back, pending.
+///
+/// # Panics
+///
+/// If it is ready at once.
+#[track_caller]
+pub fn boarded<F: Future>(call: F) -> Pin<Box<F>> {
+    let mut call = Box::pin(call);
+    assert!(poll_now(call.as_mut()).is_pending(), "ready at once");
+    call
+}
+
+/// Polls once, without saying who wakes it.
+pub fn poll_now<F: Future + ?Sized>(call: Pin<&mut F>) -> Poll<F::Output> {
+    call.poll(&mut Context::from_waker(std::task::Waker::noop()))
+}

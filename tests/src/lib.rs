@@ -9,14 +9,16 @@ mod lab;
 mod memory;
 mod runtime;
 mod verb;
+mod waker;
 mod watch;
 
 pub use executor::HandExecutor;
-pub use gate::{Asked, Gate, Latch, asked};
+pub use gate::{Asked, Gate, Latch, asked, boarded, poll_now};
 pub use lab::{Ended, Lab, On, Task};
 pub use memory::{Counting, live_bytes};
 pub use runtime::AnyRuntime;
 pub use verb::{Verb, Work, ask, value};
+pub use waker::{CountingWaker, PanickingWaker};
 pub use watch::with_deadline;
 
 pub use futures_lite::future::{poll_once, yield_now};

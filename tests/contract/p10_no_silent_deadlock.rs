@@ -1,0 +1,198 @@
+//! Promise 10: work that asks for its own key, or closes a circle of flights waiting on each other, gets an error at once.
+
+use coflight::Error;
+use coflight_tests::*;
+
+use crate::common::*;
+
+matrix!(
+    a_work_asks_for_its_own_key,
+    a_circle_of_two,
+    a_circle_of_three_on_three_tasks,
+    a_circle_through_a_nested_leader,
+    a_circle_of_threads,
+    a_call_made_outside_and_polled_inside,
+    what_is_no_circle_is_not_refused,
+    a_refusal_leaves_nothing_behind,
+);
+
+/// The verbs whose work the group can see running.
+const SEEN: [Verb; 3] = [Verb::Run, Verb::Relay, Verb::Spawn];
+
+/// A work that asks for `key` and returns what it is told.
+fn asking(verb: Verb, flights: &Flights<Told>, key: &str, begun: Option<&Latch>, gate: Option<&Gate>) -> Work<Told> {
+    let (flights, key) = (flights.clone(), key.to_owned());
+    let (begun, gate) = (begun.cloned(), gate.cloned());
+    value(move || async move {
+        if let Some(begun) = begun {
+            begun.arrive();
+        }
+        if let Some(gate) = gate {
+            gate.wait().await;
+        }
+        ask(verb, flights, key, value(|| async { Ok(0) })).await.and_then(|told| told)
+    })
+}
+
+/// What a work was told by the flight it asked.
+type Told = Result<u32, Error>;
+
+async fn a_work_asks_for_its_own_key(lab: Lab) {
+    for outer in SEEN {
+        for &inner in lab.verbs() {
+            let flights: Flights<Told> = lab.group();
+            let told = lab.start(call(outer, &flights, asking(inner, &flights, KEY, None, None))).await.returned();
+            assert_eq!(told, Ok(Err(Error::Circular)), "{inner:?} inside {outer:?}");
+            assert!(flights.is_empty());
+        }
+    }
+    let flights: Flights<Told> = lab.group();
+    let told =
+        lab.thread(move || flights.run_blocking(KEY, || flights.run_blocking(KEY, || Ok(1)).and_then(|told| told)));
+    assert_eq!(told.await.returned(), Ok(Err(Error::Circular)));
+}
+
+async fn a_circle_of_two(lab: Lab) {
+    for verb in SEEN {
+        let flights: Flights<Told> = lab.group();
+        let (begun, gate) = (Latch::new(2), Gate::new());
+        let start = |key: &'static str, other: &'static str| {
+            let work = asking(verb, &flights, other, Some(&begun), Some(&gate));
+            lab.start(ask(verb, flights.clone(), key, work))
+        };
+        let (a, b) = (start("a", "b"), start("b", "a"));
+        begun.wait().await;
+        gate.open();
+        let (a, b) = (a.await.returned(), b.await.returned());
+        // One of them closes the circle and is refused; the other gets what that one made of it.
+        assert_eq!((a, b), (Ok(Err(Error::Circular)), Ok(Err(Error::Circular))), "{verb:?}");
+        assert!(flights.is_empty());
+    }
+}
+
+async fn a_circle_of_three_on_three_tasks(lab: Lab) {
+    for verb in SEEN {
+        let flights: Flights<Told> = lab.group();
+        let (begun, gate) = (Latch::new(3), Gate::new());
+        let keys = ["a", "b", "c"];
+        let callers: Vec<_> = (0..3)
+            .map(|number| {
+                let work = asking(verb, &flights, keys[(number + 1) % 3], Some(&begun), Some(&gate));
+                lab.start(ask(verb, flights.clone(), keys[number], work))
+            })
+            .collect();
+        begun.wait().await;
+        gate.open();
+        for caller in callers {
+            assert_eq!(caller.await.returned(), Ok(Err(Error::Circular)), "{verb:?}");
+        }
+        assert!(flights.is_empty());
+    }
+}
+
+async fn a_circle_through_a_nested_leader(lab: Lab) {
+    for verb in SEEN {
+        let flights: Flights<Told> = lab.group();
+        // "a" leads "b" inside its own work, and the work of "b" asks for "a".
+        let inner = asking(verb, &flights, "a", None, None);
+        let work = {
+            let flights = flights.clone();
+            value(move || async move { ask(verb, flights, "b", inner).await.and_then(|told| told) })
+        };
+        let told = lab.start(ask(verb, flights.clone(), "a", work)).await.returned();
+        assert_eq!(told, Ok(Err(Error::Circular)), "{verb:?}");
+        assert!(flights.is_empty());
+    }
+}
+
+async fn a_circle_of_threads(lab: Lab) {
+    let flights: Flights<Told> = lab.group();
+    let barrier = std::sync::Arc::new(std::sync::Barrier::new(2));
+    let start = |key: &'static str, other: &'static str| {
+        let (flights, barrier) = (flights.clone(), barrier.clone());
+        lab.thread(move || {
+            flights.run_blocking(key, || {
+                barrier.wait();
+                flights.run_blocking(other, || panic!("a follower's work is called")).and_then(|told| told)
+            })
+        })
+    };
+    let (a, b) = (start("a", "b"), start("b", "a"));
+    assert_eq!(a.await.returned(), Ok(Err(Error::Circular)));
+    assert_eq!(b.await.returned(), Ok(Err(Error::Circular)));
+    assert!(flights.is_empty());
+}
+
+async fn a_call_made_outside_and_polled_inside(lab: Lab) {
+    let flights: Flights<Told> = lab.group();
+    let gate = Gate::new();
+    let (hand_in, handed_in) = std::sync::mpsc::channel::<Call<Told>>();
+    let work = {
+        let gate = gate.clone();
+        value(move || async move {
+            gate.wait().await;
+            let follower = handed_in.recv().unwrap();
+            follower.await.and_then(|told| told)
+        })
+    };
+    let leader = lab.start(call(Verb::Run, &flights, work));
+    lab.until(|| flights.contains(KEY)).await;
+    // It is aboard before it is moved into the very work it waits for.
+    hand_in.send(boarded(call(Verb::Run, &flights, never()))).unwrap();
+    gate.open();
+    assert_eq!(leader.await.returned(), Ok(Err(Error::Circular)));
+    assert!(flights.is_empty());
+}
+
+async fn what_is_no_circle_is_not_refused(lab: Lab) {
+    for verb in SEEN {
+        let flights: Flights<Told> = lab.group();
+        // A diamond: two works wait for the same third one.
+        let (gate, all) = (Gate::new(), Latch::new(2));
+        let bottom = boarded(ask(verb, flights.clone(), "bottom", behind(&gate, Ok(5))));
+        let sides: Vec<_> = ["left", "right"]
+            .map(|key| lab.start(ask(verb, flights.clone(), key, asking(verb, &flights, "bottom", Some(&all), None))))
+            .into();
+        all.wait().await;
+        let top = {
+            let flights = flights.clone();
+            value(move || async move {
+                let left = ask(verb, flights.clone(), "left", never()).await.and_then(|told| told)?;
+                let right = ask(verb, flights, "right", value(|| async { Ok(5) })).await.and_then(|told| told)?;
+                Ok(left + right)
+            })
+        };
+        let top = boarded(ask(verb, flights.clone(), "top", top));
+        gate.open();
+        assert_eq!(finish(&lab, bottom).await, Ok(Ok(5)));
+        for side in sides {
+            assert_eq!(side.await.returned(), Ok(Ok(5)), "{verb:?}");
+        }
+        assert_eq!(finish(&lab, top).await, Ok(Ok(10)), "{verb:?}");
+        assert!(flights.is_empty());
+    }
+    // The same key of another group, and a key that was forgotten, are other flights.
+    let (flights, other): (Flights<Told>, Flights<Told>) = (lab.group(), lab.group());
+    let told = call(Verb::Run, &flights, asking(Verb::Run, &other, KEY, None, None)).await;
+    assert_eq!(told, Ok(Ok(0)));
+    let work = {
+        let flights = flights.clone();
+        value(move || async move {
+            assert!(flights.forget(KEY));
+            ask(Verb::Run, flights, KEY, value(|| async { Ok(3) })).await.and_then(|told| told)
+        })
+    };
+    assert_eq!(call(Verb::Run, &flights, work).await, Ok(Ok(3)));
+}
+
+async fn a_refusal_leaves_nothing_behind(lab: Lab) {
+    let flights: Flights<Told> = lab.group();
+    for _ in 0..3 {
+        let told = call(Verb::Run, &flights, asking(Verb::Run, &flights, KEY, None, None)).await;
+        assert_eq!(told, Ok(Err(Error::Circular)));
+        // The edge is gone: the same wait, not circular this time, is let through.
+        let told = call(Verb::Run, &flights, asking(Verb::Run, &flights, "other", None, None)).await;
+        assert_eq!(told, Ok(Ok(0)));
+    }
+    assert!(flights.is_empty());
+}
