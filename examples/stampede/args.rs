@@ -178,7 +178,7 @@ fn number(parser: &mut Parser, flag: &str, most: usize) -> Result<usize, String>
 }
 
 fn text(parser: &mut Parser) -> Result<String, String> {
-    parser.value().and_then(|value| value.string()).map_err(hint)
+    parser.value().and_then(ValueExt::string).map_err(hint)
 }
 
 fn hint(error: lexopt::Error) -> String {

@@ -16,7 +16,7 @@ use crate::home::Home;
 /// How many keys can be asked for.
 pub const SHOPS: usize = 1_000;
 /// As many as make the question cost tens of milliseconds.
-pub const ROWS: usize = 300_000;
+pub const ROWS: usize = 600_000;
 /// The size of the pool.
 pub const CONNECTIONS: usize = 10;
 
@@ -102,7 +102,8 @@ impl Backend for Database {
 
 fn bestsellers(connection: &Connection, shop: u32) -> Result<Rows, Failure> {
     let mut question = connection.prepare_cached(BESTSELLERS)?;
-    let rows = question.query_map([shop], |row| Ok(Row { item: row.get(0)?, sold: row.get(1)?, cents: row.get(2)? }))?;
+    let rows =
+        question.query_map([shop], |row| Ok(Row { item: row.get(0)?, sold: row.get(1)?, cents: row.get(2)? }))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

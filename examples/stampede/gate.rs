@@ -8,7 +8,8 @@ use std::time::Instant;
 #[derive(Default)]
 pub struct Gate {
     state: Mutex<State>,
-    changed: Condvar,
+    arrival: Condvar,
+    opening: Condvar,
 }
 
 #[derive(Default)]
@@ -23,12 +24,12 @@ impl Gate {
     pub fn open_for(&self, callers: usize) {
         let mut state = self.lock();
         while state.waiting < callers {
-            state = self.wait(state);
+            state = self.arrival.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         let tasks = std::mem::take(&mut state.tasks);
         state.opened = Some(Instant::now());
         drop(state);
-        self.changed.notify_all();
+        self.opening.notify_all();
         tasks.into_iter().for_each(Waker::wake);
     }
 
@@ -57,21 +58,17 @@ impl Gate {
         loop {
             match state.opened {
                 Some(opened) => return opened,
-                None => state = self.wait(state),
+                None => state = self.opening.wait(state).unwrap_or_else(PoisonError::into_inner),
             }
         }
     }
 
     fn arrived(&self, state: &mut State) {
         state.waiting += 1;
-        self.changed.notify_all();
+        self.arrival.notify_one();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
     }
 }

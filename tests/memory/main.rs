@@ -1,0 +1,270 @@
+//! Promise 3 in bytes, and the budget of allocations: a program of its own, with an allocator that counts.
+//!
+//! One test, so that nothing else allocates at the same time.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use coflight::{Entry, Error, Group};
+use coflight_tests::*;
+use futures_lite::future::block_on;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+type Small = Group<u64, u64>;
+
+#[test]
+fn p03_nothing_left_in_bytes_and_the_budget_of_allocations() {
+    with_deadline("memory", || {
+        std::panic::set_hook(Box::new(|_| {}));
+        let mut failed = 0;
+        for (name, exit) in EXITS {
+            failed += usize::from(!leaves_nothing(name, *exit));
+        }
+        for (name, budget, call) in BUDGET {
+            failed += usize::from(!within_budget(name, *budget, *call));
+        }
+        assert_eq!(failed, 0, "failures above");
+    });
+}
+
+/// Whether `exit` leaves as many bytes as there were, once everything that is made only once has been made.
+fn leaves_nothing(name: &str, exit: fn(&Small)) -> bool {
+    let flights = Small::new();
+    for _ in 0..3 {
+        exit(&flights);
+    }
+    let before = live_bytes();
+    for _ in 0..100 {
+        exit(&flights);
+    }
+    let left = live_bytes() - before;
+    let ok = left == 0 && flights.is_empty();
+    println!("{} promise 3, bytes left by 100 times {name}: {left}", if ok { "ok  " } else { "FAIL" });
+    ok
+}
+
+/// Whether `call` allocates at most `budget` times.
+fn within_budget(name: &str, budget: usize, call: fn(&Small)) -> bool {
+    let flights = Small::new();
+    for _ in 0..3 {
+        call(&flights);
+    }
+    let before = Counting::allocations();
+    call(&flights);
+    let made = Counting::allocations() - before;
+    let ok = made <= budget;
+    println!("{} budget, allocations of {name}: {made} of {budget}", if ok { "ok  " } else { "FAIL" });
+    ok
+}
+
+/// Names a call that was polled once, and is pending.
+macro_rules! aboard {
+    ($name:ident = $call:expr) => {
+        let mut $name = std::pin::pin!($call);
+        assert!(poll_now($name.as_mut()).is_pending());
+    };
+}
+
+/// Every way out.
+const EXITS: &[(&str, fn(&Small))] = &[
+    ("a flight nobody joins", |flights| {
+        assert_eq!(block_on(flights.run(&1, || async { 1 })), Ok(1));
+    }),
+    ("a leader that leaves alone", |flights| {
+        aboard!(_leader = flights.run(&1, std::future::pending));
+    }),
+    ("a relay whose callers all leave", |flights| {
+        aboard!(_leader = flights.relay(&1, std::future::pending));
+        aboard!(_follower = flights.relay(&1, std::future::pending));
+    }),
+    ("a relay whose work keeps its waker", |flights| {
+        let (sender, receiver) = tokio::sync::oneshot::channel::<u64>();
+        {
+            aboard!(_leader = flights.relay(&1, || async { receiver.await.unwrap_or(0) }));
+        }
+        drop(sender);
+    }),
+    ("a leader that leaves ten followers", |flights| {
+        let gate = Gate::new();
+        let work = || async {
+            gate.wait().await;
+            1
+        };
+        let leader = Box::pin(flights.run(&1, work));
+        let mut leader = leader;
+        assert!(poll_now(leader.as_mut()).is_pending());
+        let followers: Vec<_> = (0..10).map(|_| boarded(flights.run(&1, work))).collect();
+        drop(leader);
+        gate.open();
+        for follower in followers {
+            assert_eq!(block_on(follower), Ok(1));
+        }
+    }),
+    ("followers that leave", |flights| {
+        aboard!(_leader = flights.run(&1, std::future::pending));
+        for _ in 0..10 {
+            aboard!(_follower = flights.run(&1, std::future::pending));
+        }
+    }),
+    ("a result for ten followers, half of which left", |flights| {
+        let gate = Gate::new();
+        let work = || async {
+            gate.wait().await;
+            1
+        };
+        aboard!(leader = flights.run(&1, work));
+        let mut followers: Vec<_> = (0..10).map(|_| boarded(flights.run(&1, work))).collect();
+        followers.truncate(5);
+        gate.open();
+        assert_eq!(block_on(leader), Ok(1));
+        for follower in followers {
+            assert_eq!(block_on(follower), Ok(1));
+        }
+    }),
+    ("a panic", |flights| {
+        let gate = Gate::new();
+        let gate = &gate;
+        aboard!(
+            leader = flights.run(&1, || async {
+                gate.wait().await;
+                panic!("the work panics")
+            })
+        );
+        aboard!(follower = flights.run(&1, std::future::pending));
+        gate.open();
+        assert!(catch_unwind(AssertUnwindSafe(|| poll_now(leader.as_mut()).is_ready())).is_err());
+        assert!(matches!(block_on(follower), Err(Error::Panicked(_))));
+    }),
+    ("a panic of a relay whose leader is parked", |flights| {
+        let gate = Gate::new();
+        let leader = boarded(flights.relay(&1, {
+            let gate = gate.clone();
+            || async move {
+                gate.wait().await;
+                panic!("the work panics")
+            }
+        }));
+        gate.open();
+        assert!(matches!(block_on(flights.run(&1, std::future::pending)), Err(Error::Panicked(_))));
+        drop(leader);
+    }),
+    ("a panic in a waker", |flights| {
+        let gate = Gate::new();
+        let gate = &gate;
+        aboard!(
+            leader = flights.run(&1, || async {
+                gate.wait().await;
+                1
+            })
+        );
+        let waker = PanickingWaker::waker();
+        let mut follower = std::pin::pin!(flights.run(&1, std::future::pending));
+        assert!(follower.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
+        gate.open();
+        assert_eq!((block_on(leader), block_on(follower)), (Ok(1), Ok(1)));
+    }),
+    ("cancel", |flights| {
+        aboard!(leader = flights.run(&1, std::future::pending));
+        aboard!(follower = flights.relay(&1, std::future::pending));
+        assert!(flights.cancel(&1));
+        assert_eq!((block_on(leader), block_on(follower)), (Err(Error::Cancelled), Err(Error::Cancelled)));
+    }),
+    ("cancel of parked callers", |flights| {
+        aboard!(_leader = flights.relay(&1, std::future::pending));
+        aboard!(_follower = flights.relay(&1, std::future::pending));
+        assert!(flights.cancel(&1));
+    }),
+    ("forget", |flights| {
+        aboard!(_old = flights.run(&1, std::future::pending));
+        assert!(flights.forget(&1));
+        aboard!(_new = flights.run(&1, std::future::pending));
+    }),
+    ("forget of an idle key", |flights| {
+        assert!(!flights.forget(&1) && !flights.cancel(&1) && !flights.contains(&1));
+    }),
+    ("release", |flights| {
+        let Entry::Leader(leader) = flights.enter(&1) else { panic!("somebody else leads") };
+        aboard!(follower = flights.run(&1, || async { 2 }));
+        assert_eq!(leader.release(), Ok(()));
+        assert_eq!(block_on(follower), Ok(2));
+    }),
+    ("a guard that hands over", |flights| {
+        let Entry::Leader(leader) = flights.enter(&1) else { panic!("somebody else leads") };
+        let Entry::Follower(follower) = flights.enter(&1) else { panic!("two lead") };
+        drop(leader);
+        drop(block_on(follower));
+    }),
+    ("a refused circle", |flights| {
+        let inner = || async { u64::from(flights.run(&1, || async { 0 }).await == Err(Error::Circular)) };
+        assert_eq!(block_on(flights.run(&1, inner)), Ok(1));
+    }),
+    ("threads", |flights| {
+        assert_eq!(flights.run_blocking(&1, || 1), Ok(1));
+        std::thread::scope(|scope| {
+            let threads = [(); 2].map(|()| scope.spawn(|| flights.run_blocking(&1, || 1)));
+            for thread in threads {
+                // Joined one by one: the end of a scope does not wait for what a thread frees last.
+                assert_eq!(thread.join().expect("the thread returned"), Ok(1));
+            }
+        });
+    }),
+    ("a call that is never polled", |flights| {
+        drop(flights.run(&1, || async { 1 }));
+        drop(flights.relay(&1, || async { 1 }));
+    }),
+    ("a burst of ten thousand keys", |flights| {
+        let keys: Vec<u64> = (0..10_000).collect();
+        let burst: Vec<_> = keys.iter().map(|key| boarded(flights.run(key, std::future::pending))).collect();
+        assert_eq!(flights.len(), keys.len());
+        drop(burst);
+    }),
+];
+
+/// What a call may allocate, once the table has room.
+const BUDGET: &[(&str, usize, fn(&Small))] = &[
+    ("`run`, not joined", 1, |flights| {
+        assert_eq!(block_on(flights.run(&1, || async { 1 })), Ok(1));
+    }),
+    ("`run`, not joined, waiting for its work", 1, |flights| {
+        let mut polls = 0;
+        let work = std::future::poll_fn(move |cx| {
+            polls += 1;
+            cx.waker().wake_by_ref();
+            if polls < 3 { std::task::Poll::Pending } else { std::task::Poll::Ready(1) }
+        });
+        assert_eq!(block_on(flights.run(&1, || work)), Ok(1));
+    }),
+    ("`run`, joined by three", 2, |flights| {
+        aboard!(
+            leader = flights.run(&1, || async {
+                yield_now().await;
+                1
+            })
+        );
+        aboard!(a = flights.run(&1, std::future::pending));
+        aboard!(b = flights.run(&1, std::future::pending));
+        aboard!(c = flights.run(&1, std::future::pending));
+        assert_eq!((block_on(leader), block_on(a), block_on(b), block_on(c)), (Ok(1), Ok(1), Ok(1), Ok(1)));
+    }),
+    ("`relay`, not joined", 2, |flights| {
+        assert_eq!(block_on(flights.relay(&1, || async { 1 })), Ok(1));
+    }),
+    ("`relay`, joined by two", 3, |flights| {
+        aboard!(
+            leader = flights.relay(&1, || async {
+                yield_now().await;
+                yield_now().await;
+                yield_now().await;
+                yield_now().await;
+                1
+            })
+        );
+        aboard!(a = flights.run(&1, std::future::pending));
+        aboard!(b = flights.relay(&1, std::future::pending));
+        assert_eq!((block_on(leader), block_on(a), block_on(b)), (Ok(1), Ok(1), Ok(1)));
+    }),
+    ("`run_blocking`, not joined", 1, |flights| {
+        assert_eq!(flights.run_blocking(&1, || 1), Ok(1));
+    }),
+];
