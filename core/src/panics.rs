@@ -30,10 +30,13 @@ pub(crate) fn catch<R>(user: impl FnOnce() -> R, unwinding: impl FnOnce()) -> Re
 /// The panic hook has reported it by then.
 #[inline]
 pub(crate) fn contain(user: impl FnOnce()) {
+    #[cfg(feature = "std")]
     if let Err(payload) = catch(user, || {}) {
         // A payload's own destructor may panic as well.
         let _ = catch(|| drop(payload), || {});
     }
+    #[cfg(not(feature = "std"))]
+    user();
 }
 
 /// Goes on with a caught panic.

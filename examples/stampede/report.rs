@@ -80,7 +80,7 @@ pub fn table(reports: &[Report]) -> String {
         lines.push(line(alone, None));
         lines.push(line(together, together.speed_up(alone)));
     }
-    format!("{}\n{}", align(&lines), notes(reports)).trim_end().to_owned()
+    format!("{}\n\n{}", align(&lines).trim_end(), notes(reports)).trim_end().to_owned()
 }
 
 const COLUMNS: usize = 10;

@@ -88,15 +88,10 @@ async fn cancel_in_the_same_tick_as_the_call(lab: Lab) {
         let flights: Flights<u32> = lab.group();
         let leader = boarded(call(verb, &flights, endless()));
         assert!(flights.cancel(KEY));
-        let newcomer = boarded(call(
-            verb,
-            &flights,
-            value(|| async {
-                yield_now().await;
-                2
-            }),
-        ));
+        let gate = Gate::new();
+        let newcomer = boarded(call(verb, &flights, behind(&gate, 2)));
         assert_eq!(finish(&lab, leader).await, Err(Error::Cancelled), "{verb:?}");
+        gate.open();
         assert_eq!(finish(&lab, newcomer).await, Ok(2), "{verb:?}");
         // Asked, but not polled yet: there is nothing to cancel.
         let lazy = call(verb, &flights, at_once(3));

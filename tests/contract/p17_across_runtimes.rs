@@ -135,7 +135,7 @@ fn a_runtime_that_is_shut_down_already() {
         gate.open();
         assert_eq!(block_on(follower), Ok(4));
         assert_eq!(runs.load(Ordering::SeqCst), 1);
-        drop(boarded(flights.call().detach(true).spawn(KEY, || std::future::pending())));
+        drop(boarded(flights.call().detach(true).spawn(KEY, std::future::pending)));
         assert!(flights.is_empty());
     });
 }

@@ -13,6 +13,12 @@ static ALLOCATOR: Counting = Counting;
 
 type Small = Group<u64, u64>;
 
+/// A name, and what to do with a group.
+type Case = (&'static str, fn(&Small));
+
+/// The same, with the allocations it may make.
+type Budgeted = (&'static str, usize, fn(&Small));
+
 #[test]
 fn p03_nothing_left_in_bytes_and_the_budget_of_allocations() {
     with_deadline("memory", || {
@@ -67,7 +73,7 @@ macro_rules! aboard {
 }
 
 /// Every way out.
-const EXITS: &[(&str, fn(&Small))] = &[
+const EXITS: &[Case] = &[
     ("a flight nobody joins", |flights| {
         assert_eq!(block_on(flights.run(&1, || async { 1 })), Ok(1));
     }),
@@ -222,7 +228,7 @@ const EXITS: &[(&str, fn(&Small))] = &[
 ];
 
 /// What a call may allocate, once the table has room.
-const BUDGET: &[(&str, usize, fn(&Small))] = &[
+const BUDGET: &[Budgeted] = &[
     ("`run`, not joined", 1, |flights| {
         assert_eq!(block_on(flights.run(&1, || async { 1 })), Ok(1));
     }),

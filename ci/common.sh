@@ -1,0 +1,63 @@
+# Sourced by the other scripts: strict mode, the repository as working folder, and ways to get what is missing.
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-auto}"
+# Many tests panic on purpose.
+export RUST_BACKTRACE="${RUST_BACKTRACE:-0}"
+
+step() {
+    printf '\n== %s\n' "$*"
+}
+
+# need COMMAND PACKAGE...: makes sure that COMMAND is there, from Debian's packages if it is not.
+need() {
+    local command=$1
+    shift
+    command -v "$command" >/dev/null && return
+    install_packages "$@"
+    command -v "$command" >/dev/null || {
+        echo "error: '$command' is still missing after installing: $*" >&2
+        exit 1
+    }
+}
+
+# As root, through apt; otherwise says what to install.
+install_packages() {
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        echo "error: please install: $* (as root on Debian: apt-get install $*)" >&2
+        exit 1
+    fi
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --allow-downgrades "$@" >/dev/null
+}
+
+need_rust() {
+    command -v cargo >/dev/null || {
+        echo "error: no Rust toolchain found; install one from https://rustup.rs" >&2
+        exit 1
+    }
+    # The bundled SQLite of one example is C.
+    need cc gcc libc6-dev
+}
+
+# The second compiler: exactly the oldest Rust version that the libraries support, with the sources of its standard library, from
+# Debian. Sets MSRV_CARGO, to be run through `msrv_cargo`.
+need_msrv() {
+    need_rust
+    if ! /usr/bin/rustc --version 2>/dev/null | grep -q '^rustc 1\.85\.' || [ ! -e /usr/lib/rustlib/src/rust/library ]; then
+        [ "$(id -u)" != 0 ] || apt-get update -qq
+        local version
+        version=$(apt-cache madison rustc-web 2>/dev/null | awk '$3 ~ /^1\.85\./ { print $3; exit }')
+        if [ -z "$version" ]; then
+            echo "error: this needs Rust 1.85 and its sources as /usr/bin/rustc (Debian 12: rustc-web, cargo-web, libstd-rust-web-dev, rust-web-src)" >&2
+            exit 1
+        fi
+        install_packages {rustc-web,cargo-web,libstd-rust-web-dev,rust-web-src}="$version"
+    fi
+}
+
+msrv_cargo() {
+    # A folder of its own: two compilers would undo each other's work in one.
+    CARGO_TARGET_DIR=target/msrv RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc RUSTC_BOOTSTRAP=1 /usr/bin/cargo "$@"
+}
