@@ -148,7 +148,7 @@ impl<'g, 'k, K, V, R, S, Q: ?Sized> Caller<'g, 'k, K, V, R, S, Q> {
 
     /// Calls the work, of which this caller is now the leader.
     pub(crate) fn start<T>(self: Pin<&mut Self>, work: impl FnOnce() -> T) -> T {
-        let flight = self.flight().clone();
+        let flight = self.flight();
         let table = self.group.table();
         let unseen = || flight.fail(table, Error::Panicked(Panic::unseen()));
         match circle::within(&flight.node, || panics::catch(work, unseen)) {
@@ -388,9 +388,10 @@ where
                 boarding => return (flight.clone(), Some(boarding)),
             }
         }
-        let flight = new.get_or_insert_with(|| FlightRef::new(Flight::new(key.to_key(), hash)));
-        if table.insert(flight, found.as_slice(), known) {
-            return (flight.clone(), None);
+        let flight = new.take().unwrap_or_else(|| FlightRef::new(Flight::new(key.to_key(), hash)));
+        if table.insert(&flight, found.as_slice(), known) {
+            return (flight, None);
         }
+        new = Some(flight);
     }
 }

@@ -97,7 +97,7 @@ where
             unreachable!("only running work is polled")
         };
         let table = this.caller.group.table();
-        let flight = &this.caller.flight().clone();
+        let flight = this.caller.flight();
         if !core::mem::take(held) && flight.state.resume() == Held::Ended {
             // The work was cancelled while nobody ran it, and the key is free already.
             let ending = flight.ending();
