@@ -1,7 +1,6 @@
 //! What all backends have in common, so that callers can stampede any of them.
 
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 
 use crate::database::Rows;
@@ -29,8 +28,6 @@ pub trait Backend: Send + Sync + 'static {
 pub enum Failure {
     /// The database said no.
     Database(rusqlite::Error),
-    /// There is no place for the database.
-    File(io::Error),
     /// The API said: too often.
     TooManyRequests,
     /// The thread that was to ask is gone.
@@ -41,7 +38,6 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Database(_) => f.write_str("the database failed"),
-            Self::File(_) => f.write_str("cannot make the database's file"),
             Self::TooManyRequests => f.write_str("429 too many requests"),
             Self::Lost(_) => f.write_str("the query was lost"),
         }?;
@@ -57,7 +53,6 @@ impl std::error::Error for Failure {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Database(error) => Some(error),
-            Self::File(error) => Some(error),
             Self::TooManyRequests => None,
             Self::Lost(error) => Some(error),
         }

@@ -1,14 +1,13 @@
 //! A database whose question costs what such questions cost: every row is looked at, and ten at a time may ask.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags, params};
 use serde::{Deserialize, Serialize};
-use tempfile::TempDir;
 
 use crate::backend::{Backend, Failure};
 use crate::home::Home;
@@ -40,23 +39,27 @@ pub struct Row {
     pub cents: i64,
 }
 
-/// SQLite in a file of its own, behind a pool. The file is gone when this is.
+/// SQLite in a file, behind a pool.
 pub struct Database {
     pool: Pool,
     /// The right answer for each shop, reckoned without SQL.
     expected: Vec<Rows>,
     calls: AtomicUsize,
-    _folder: TempDir,
 }
 
 impl Database {
-    pub fn new() -> Result<Self, Failure> {
-        let folder = tempfile::Builder::new().prefix("stampede-").tempdir().map_err(Failure::File)?;
-        let file = folder.path().join("sales.sqlite");
+    /// Makes the file in `folder`, and fills it.
+    pub fn new(folder: &Path) -> Result<Self, Failure> {
+        let file = folder.join("sales.sqlite");
         let sales = sales();
         fill(&file, &sales)?;
         let pool = Pool::open(&file)?;
-        Ok(Self { pool, expected: expected(&sales), calls: AtomicUsize::new(0), _folder: folder })
+        Ok(Self { pool, expected: expected(&sales), calls: AtomicUsize::new(0) })
+    }
+
+    /// Closes the connections that are idle, so that the file can be removed wherever open files cannot.
+    pub fn close(&self) {
+        self.pool.lock().clear();
     }
 
     /// What every caller who asks for this shop must get.
@@ -135,13 +138,17 @@ impl Pool {
     }
 
     fn take(&self) -> Connection {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.lock();
         loop {
             match idle.pop() {
                 Some(connection) => return connection,
                 None => idle = self.returned.wait(idle).unwrap_or_else(PoisonError::into_inner),
             }
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -153,7 +160,7 @@ struct Borrowed<'a> {
 
 impl Drop for Borrowed<'_> {
     fn drop(&mut self) {
-        self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).extend(self.connection.take());
+        self.pool.lock().extend(self.connection.take());
         self.pool.returned.notify_one();
     }
 }
@@ -176,7 +183,7 @@ fn sales() -> Vec<Sale> {
     (0..ROWS).map(|_| sale()).collect()
 }
 
-fn fill(file: &PathBuf, sales: &[Sale]) -> Result<(), Failure> {
+fn fill(file: &Path, sales: &[Sale]) -> Result<(), Failure> {
     let mut connection = Connection::open(file)?;
     let filling = connection.transaction()?;
     filling.execute("CREATE TABLE sales (id INTEGER PRIMARY KEY, shop INTEGER, item INTEGER, cents INTEGER)", [])?;

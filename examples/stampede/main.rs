@@ -58,7 +58,20 @@ fn open_chart(args: &Args) -> Result<Option<(&Path, File)>, String> {
     Ok(Some((path, file)))
 }
 
-fn stampede(args: &Args, chart: Option<(&Path, File)>) -> Result<(), String> {
+/// Why it ends before the end.
+enum Stop {
+    Failed(String),
+    /// Whoever read the results has had enough (`| head`), which is no failure.
+    Unheard,
+}
+
+impl From<String> for Stop {
+    fn from(message: String) -> Self {
+        Self::Failed(message)
+    }
+}
+
+fn stampede(args: &Args, chart: Option<(&Path, File)>) -> Result<(), Stop> {
     let progress = Progress::new(args.plan.iter().map(|run| args.requests(run.scenario)).sum());
     progress.say("filling the database");
     let world = World::new(args)?;
@@ -67,7 +80,8 @@ fn stampede(args: &Args, chart: Option<(&Path, File)>) -> Result<(), String> {
         progress.say(&run.to_string());
         let report = world.run(run, &progress)?;
         if args.json {
-            say(&report.json()?)?;
+            let line = report.json()?;
+            progress.aside(|| say(&line))?;
         }
         reports.push(report);
     }
@@ -79,7 +93,7 @@ fn stampede(args: &Args, chart: Option<(&Path, File)>) -> Result<(), String> {
         file.write_all(chart::svg(&reports).as_bytes())
             .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     }
-    check(&reports)
+    Ok(check(&reports)?)
 }
 
 /// A result that is fast and wrong is no result.
@@ -90,18 +104,17 @@ fn check(reports: &[Report]) -> Result<(), String> {
     }
 }
 
-/// Prints a line. Whoever reads it may have had enough (`| head`): that is no error.
-fn say(line: &str) -> Result<(), String> {
-    match writeln!(io::stdout(), "{line}") {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(format!("cannot write the results: {error}")),
-        _ => Ok(()),
-    }
+fn say(line: &str) -> Result<(), Stop> {
+    writeln!(io::stdout(), "{line}").map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Stop::Unheard,
+        _ => Stop::Failed(format!("cannot write the results: {error}")),
+    })
 }
 
-fn finish(result: Result<(), String>) -> ExitCode {
+fn finish(result: Result<(), Stop>) -> ExitCode {
     match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => fail(1, &message),
+        Ok(()) | Err(Stop::Unheard) => ExitCode::SUCCESS,
+        Err(Stop::Failed(message)) => fail(1, &message),
     }
 }
 

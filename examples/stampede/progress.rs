@@ -30,6 +30,14 @@ impl Progress {
         }
     }
 
+    /// Prints something else, which may go to the same terminal.
+    pub fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
+        match &self.0 {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+
     pub fn finish(&self) {
         if let Some(bar) = &self.0 {
             bar.finish_and_clear();

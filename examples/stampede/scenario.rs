@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use coflight::Tokio;
+use tempfile::TempDir;
 
 use crate::api::Api;
 use crate::args::{Args, Run, Scenario};
@@ -22,14 +23,19 @@ pub struct World<'a> {
     database: Arc<Database>,
     cost: Duration,
     tokio: tokio::runtime::Runtime,
+    /// Holds the database's file, and is removed with the world. The database cannot own it: the last task to let go of
+    /// that may do so after the program's end.
+    _folder: TempDir,
 }
 
 impl<'a> World<'a> {
     pub fn new(args: &'a Args) -> Result<Self, String> {
-        let database = Database::new().map_err(|failure| failure.to_string())?;
+        let folder = tempfile::Builder::new().prefix("stampede-").tempdir();
+        let folder = folder.map_err(|error| format!("cannot make a folder for the database: {error}"))?;
+        let database = Database::new(folder.path()).map_err(|failure| failure.to_string())?;
         let cost = database.cost().map_err(|failure| failure.to_string())?;
         let tokio = tokio::runtime::Runtime::new().map_err(|error| format!("cannot start tokio: {error}"))?;
-        Ok(Self { args, database: Arc::new(database), cost, tokio })
+        Ok(Self { args, database: Arc::new(database), cost, tokio, _folder: folder })
     }
 
     pub fn introduction(&self) -> String {
@@ -74,5 +80,11 @@ impl<'a> World<'a> {
 
     fn report(&self, run: Run, requests: usize, outcomes: &[Outcome], backend_calls: usize) -> Report {
         Report::new(run, requests, outcomes, |shop| self.database.expected(shop), backend_calls)
+    }
+}
+
+impl Drop for World<'_> {
+    fn drop(&mut self) {
+        self.database.close();
     }
 }
