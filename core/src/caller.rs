@@ -16,7 +16,7 @@ use crate::group::Group;
 use crate::key::AsKey;
 use crate::panics;
 use crate::served::{Role, Served};
-use crate::state::{Boarding, Phase, Snapshot};
+use crate::state::{Boarding, Left, Phase, Snapshot};
 use crate::wait::Waiting;
 
 /// Where a caller stands.
@@ -119,7 +119,11 @@ impl<'g, 'k, K, V, R, S, Q: ?Sized> Caller<'g, 'k, K, V, R, S, Q> {
         let place = core::mem::replace(this.place, Place::Done);
         if let (Some(flight), Place::Aboard | Place::Leading) = (&*this.flight, place) {
             let leading = place == Place::Leading;
-            flight.leave(&this.group.inner.table, leading || *this.started, leading);
+            let left = flight.leave(this.group.table(), leading || *this.started, leading);
+            if leading && left == Left::Ended {
+                // Cancelled; in case a panic of this leader's waker kept it from putting its work down.
+                flight.free(this.group.table());
+            }
             if leading || *this.in_slot {
                 // A waker may be the last owner of a task, and so run any destructor.
                 panics::contain(|| drop(flight.runner.take()));

@@ -126,7 +126,7 @@ impl<K, V> FlightRef<K, V> {
             }
             Left::NobodyButWork => {
                 self.tear_down(table);
-                self.runner.wake();
+                self.wake_runner();
             }
         }
         left

@@ -137,7 +137,7 @@ impl<K, V> Flight<K, V> {
         unsafe { (*self.outcome.get()).write(outcome) };
         let before = self.state.landed();
         self.tell(before);
-        self.runner.wake();
+        self.wake_runner();
     }
 
     /// The outcome, if the flight has landed.
@@ -158,10 +158,16 @@ impl<K, V> Flight<K, V> {
         self.notify();
     }
 
+    /// Wakes the one that waits in the slot, if any.
+    pub(crate) fn wake_runner(&self) {
+        // Its panic is its own, not that of whoever brings the news.
+        panics::contain(|| self.runner.wake());
+    }
+
     /// The carried work can go on: every caller must know, for any one of them may never be polled again.
     pub(crate) fn wake_callers(&self) {
         self.tell(self.state.load());
-        self.runner.wake();
+        self.wake_runner();
     }
 
     /// Wakes everyone who listens, whoever they are: one that is never polled again must not swallow the news.

@@ -98,19 +98,21 @@ where
         };
         let table = this.caller.group.table();
         let flight = this.caller.flight();
-        if !core::mem::take(held) && flight.state.resume() == Held::Ended {
+        if !*held && flight.state.resume() == Held::Ended {
             // The work was cancelled while nobody ran it, and the key is free already.
             let ending = flight.ending();
             this.caller.as_mut().done();
             this.work.set(Work::Done);
             return Poll::Ready(ending);
         }
+        *held = true;
         let unseen = || flight.fail(table, Error::Panicked(Panic::unseen()));
         let polled = circle::within(&flight.node, || panics::catch(|| future.poll(cx), unseen));
         match polled {
             Ok(Poll::Pending) => {
                 flight.runner.register(cx.waker());
                 if flight.state.pause() != Held::Ended {
+                    *held = false;
                     return Poll::Pending;
                 }
                 // Cancelled while it ran. Only when the work is gone may the next one begin.

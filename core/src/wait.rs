@@ -68,13 +68,22 @@ impl Waiting {
         debug_assert!(self.listening);
         // SAFETY: nothing is moved out.
         let this = unsafe { self.as_mut().get_unchecked_mut() };
-        let mut ready = Poll::Ready(());
+        // A waker that panics when cloned would do so under event-listener's lock and leave its counter off by one, which its own
+        // debug assertions turn into an abort. Where those are compiled in, such a waker panics here instead.
+        #[cfg(debug_assertions)]
+        drop(cx.waker().clone());
+        let mut polled = None;
         // SAFETY: `listening` says that the slot holds the future, and `self` is pinned, so it is too.
-        panics::contain(|| ready = unsafe { future(&mut this.slot, listen) }.poll(cx));
-        if ready.is_ready() {
-            self.stop();
+        panics::contain(|| polled = Some(unsafe { future(&mut this.slot, listen) }.poll(cx)));
+        match polled {
+            Some(Poll::Pending) => return Poll::Pending,
+            Some(Poll::Ready(())) => {}
+            // Either event-listener tripped over what a panicking waker left (see `stop`), or it is this caller's waker that
+            // cannot be cloned. The latter panics again here, where it is the caller's own business.
+            None => drop(cx.waker().clone()),
         }
-        ready
+        self.stop();
+        Poll::Ready(())
     }
 
     /// Stops listening and leaves no trace in the event.

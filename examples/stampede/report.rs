@@ -120,17 +120,24 @@ fn align(lines: &[[String; COLUMNS]]) -> String {
     text
 }
 
-/// What failed and why, a line for each scenario.
+/// What the numbers do not say: what failed and why, and where callers needed no backend. A line for each scenario.
 fn notes(reports: &[Report]) -> String {
     let mut text = String::new();
     for scenario in reports.chunk_by(|one, next| one.scenario == next.scenario) {
         for (coalesced, how) in [(false, "not coalesced"), (true, "coalesced")] {
-            let runs = || scenario.iter().filter(move |report| report.coalesced == coalesced);
-            let failed: usize = runs().map(|report| report.failed).sum();
-            let requests: usize = runs().map(|report| report.requests).sum();
+            let runs: Vec<_> = scenario.iter().filter(|report| report.coalesced == coalesced).collect();
+            let sum = |field: fn(&Report) -> usize| runs.iter().map(|&report| field(report)).sum::<usize>();
+            let (requests, failed) = (sum(|report| report.requests), sum(|report| report.failed));
+            let name = scenario[0].scenario;
             if failed > 0 {
-                let why = runs().find_map(|report| report.failure.as_deref()).unwrap_or("lost");
-                text += &format!("{}, {how}: {failed} of {requests} failed: {why}\n", scenario[0].scenario);
+                let why = runs.iter().find_map(|report| report.failure.as_deref()).unwrap_or("lost");
+                text += &format!("{name}, {how}: {failed} of {requests} failed: {why}\n");
+            }
+            let spared = requests - sum(|report| report.backend_calls.min(report.requests));
+            if !coalesced && failed == 0 && spared > 0 {
+                text += &format!(
+                    "{name}, {how}: {spared} of {requests} came late and found the first answer in the cache\n"
+                );
             }
         }
     }

@@ -24,6 +24,8 @@ matrix!(
     a_panic_in_hash_and_eq,
     a_panic_in_making_the_key,
     a_panic_in_a_waker,
+    a_panic_in_the_leaders_waker,
+    a_waker_that_cannot_be_cloned,
 );
 
 async fn the_leader_unwinds_and_followers_get_an_error(lab: Lab) {
@@ -330,5 +332,61 @@ async fn a_panic_in_a_waker(lab: Lab) {
             assert_eq!(caller.await, Ok(1), "{verb:?}");
         }
         assert!(flights.is_empty());
+    }
+}
+
+async fn a_panic_in_the_leaders_waker(lab: Lab) {
+    for &verb in lab.verbs() {
+        let flights: Flights<u32> = lab.group();
+        let mut leader = call(verb, &flights, endless());
+        assert!(leader.as_mut().poll(&mut Context::from_waker(&PanickingWaker::waker())).is_pending());
+        let follower = boarded(call(verb, &flights, never()));
+        assert!(flights.cancel(KEY), "{verb:?}");
+        assert_eq!(follower.await, Err(Error::Cancelled));
+        drop(leader);
+        assert_eq!(call(verb, &flights, at_once(1)).await, Ok(1), "{verb:?}");
+        assert!(flights.is_empty());
+    }
+}
+
+/// A waker whose every clone panics.
+fn unclonable() -> std::task::Waker {
+    use std::task::{RawWaker, RawWakerVTable, Waker};
+
+    static VTABLE: RawWakerVTable = RawWakerVTable::new(|_| panic!("clone of a waker"), |_| (), |_| (), |_| ());
+    // SAFETY: the functions do not use the pointer.
+    unsafe { Waker::from_raw(RawWaker::new(std::ptr::null(), &VTABLE)) }
+}
+
+async fn a_waker_that_cannot_be_cloned(lab: Lab) {
+    for &verb in lab.verbs() {
+        let flights: Flights<u32> = lab.group();
+        let gate = Gate::new();
+        let leader = boarded(call(verb, &flights, behind(&gate, 1)));
+        let mut bad = call(verb, &flights, never());
+        let good = boarded(call(verb, &flights, never()));
+        for _ in 0..2 {
+            let waker = unclonable();
+            let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                bad.as_mut().poll(&mut Context::from_waker(&waker)).is_pending()
+            }));
+            assert!(polled.is_err(), "{verb:?}");
+        }
+        gate.open();
+        assert_eq!(finish(&lab, leader).await, Ok(1), "{verb:?}");
+        assert_eq!(good.await, Ok(1));
+        drop(bad);
+
+        // The same for a leader, whose flight is then cancelled while it holds its work.
+        let mut leader = call(verb, &flights, value(|| std::future::poll_fn(|_| std::task::Poll::Pending)));
+        let waker = unclonable();
+        let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            leader.as_mut().poll(&mut Context::from_waker(&waker)).is_pending()
+        }));
+        assert!(polled.is_err() || verb == Verb::Enter, "{verb:?}");
+        flights.cancel(KEY);
+        drop(leader);
+        assert_eq!(call(verb, &flights, at_once(2)).await, Ok(2), "{verb:?}");
+        lab.until(|| flights.is_empty()).await;
     }
 }
