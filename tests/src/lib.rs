@@ -3,6 +3,7 @@
 //! A body is `async fn(Lab)`. [`matrix!`](crate::matrix) makes a test of it for each runtime, named after the promise and the runtime. Every test has a
 //! deadline that fails loudly.
 
+pub mod compile_fail;
 mod executor;
 mod gate;
 mod lab;

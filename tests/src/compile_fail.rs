@@ -1,0 +1,56 @@
+//! What does not compile, and should not.
+//!
+//! A group without a runtime has nothing to spawn on:
+//!
+//! ```compile_fail,E0277
+//! let flights: coflight::Group<String, u32> = coflight::Group::new();
+//! let call = flights.spawn("key", || async { 1 });
+//! ```
+//!
+//! A relayed work moves between threads:
+//!
+//! ```compile_fail,E0277
+//! let flights: coflight::Group<String, u32> = coflight::Group::new();
+//! let call = flights.relay("key", || async {
+//!     let local = std::rc::Rc::new(1);
+//!     std::future::ready(()).await;
+//!     *local
+//! });
+//! ```
+//!
+//! …and lives as long as its callers, so it borrows from none of them:
+//!
+//! ```compile_fail,E0597
+//! let flights: coflight::Group<String, u32> = coflight::Group::new();
+//! let local = 1;
+//! let call = flights.relay("key", || async { *&local });
+//! ```
+//!
+//! A key of another type:
+//!
+//! ```compile_fail,E0277
+//! let flights: coflight::Group<String, u32> = coflight::Group::new();
+//! let call = flights.run(&7, || async { 1 });
+//! ```
+//!
+//! A work that produces another type:
+//!
+//! ```compile_fail,E0271
+//! let flights: coflight::Group<String, u32> = coflight::Group::new();
+//! let call = flights.run("key", || async { "one" });
+//! ```
+//!
+//! Values that callers cannot share:
+//!
+//! ```compile_fail,E0277
+//! struct Unshared;
+//! let flights: coflight::Group<String, Unshared> = coflight::Group::new();
+//! let call = flights.run("key", || async { Unshared });
+//! ```
+//!
+//! An error of another type:
+//!
+//! ```compile_fail,E0271
+//! let flights: coflight::TryGroup<String, u32, std::fmt::Error> = coflight::Group::new();
+//! let call = flights.try_run("key", || async { "7".parse::<u32>() });
+//! ```
