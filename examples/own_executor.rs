@@ -95,9 +95,18 @@ struct Shared {
 struct State {
     stopped: bool,
     ready: VecDeque<Arc<Task>>,
+    /// All that are not finished, by number.
+    tasks: BTreeMap<u64, Arc<Task>>,
     /// By the time they are due, and a number, because two may be due at once.
     sleepers: BTreeMap<(Instant, u64), Waker>,
-    next_sleeper: u64,
+    next_number: u64,
+}
+
+impl State {
+    fn number(&mut self) -> u64 {
+        self.next_number += 1;
+        self.next_number
+    }
 }
 
 impl Executor {
@@ -123,16 +132,19 @@ impl Executor {
 }
 
 impl Drop for Executor {
-    /// Tasks that are ready are dropped, as are those that nothing can wake any more.
+    /// Drops all tasks, here and now. Were they left to whoever drops their last waker, that could happen in the middle of that
+    /// waker's `wake`, which not everybody who wakes is prepared for.
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.stopped = true;
         let left = (std::mem::take(&mut state.ready), std::mem::take(&mut state.sleepers));
+        let tasks = std::mem::take(&mut state.tasks);
         drop(state);
-        drop(left); // not under the lock: a task may hold anything
         self.shared.ready_changed.notify_all();
         self.shared.sleepers_changed.notify_all();
         self.threads.drain(..).for_each(|thread| drop(thread.join()));
+        tasks.into_values().for_each(|task| task.finish()); // not under the lock: a task may hold anything
+        drop(left);
     }
 }
 
@@ -175,6 +187,7 @@ impl Shared {
 }
 
 struct Task {
+    number: u64,
     /// Gone once it is finished.
     future: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
     /// Whether it is in the queue, so that it is there once, however often it is woken.
@@ -184,8 +197,17 @@ struct Task {
 
 impl Task {
     fn start(shared: &Arc<Shared>, future: impl Future<Output = ()> + Send + 'static) {
+        let mut state = shared.lock();
+        if state.stopped {
+            drop(state); // the future may hold anything, and is dropped after this
+            return;
+        }
+        let number = state.number();
         let future = Mutex::new(Some(Box::pin(future) as _));
-        Arc::new(Self { future, queued: AtomicBool::new(false), shared: Arc::clone(shared) }).wake();
+        let task = Arc::new(Self { number, future, queued: AtomicBool::new(false), shared: Arc::clone(shared) });
+        state.tasks.insert(number, Arc::clone(&task));
+        drop(state);
+        task.wake();
     }
 
     fn poll(self: Arc<Self>) {
@@ -199,8 +221,15 @@ impl Task {
         };
         // A task that panics is finished, too; its worker goes on.
         if let Some(Ok(Poll::Ready(())) | Err(_)) = future.as_mut().map(poll) {
-            *future = None;
+            drop(future);
+            self.shared.lock().tasks.remove(&self.number);
+            self.finish();
         }
+    }
+
+    fn finish(&self) {
+        let future = self.future.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(future); // not under the lock: it may wake its own task
     }
 }
 
@@ -211,7 +240,6 @@ impl Wake for Task {
         }
         let mut state = self.shared.lock();
         if state.stopped {
-            drop(state); // the task may go with `self`, and must not under the lock
             return;
         }
         state.ready.push_back(Arc::clone(&self));
@@ -250,10 +278,7 @@ impl Future for Sleep {
         if state.stopped {
             return Poll::Pending; // nobody will ever wake it
         }
-        let place = *self.place.get_or_insert_with(|| {
-            state.next_sleeper += 1;
-            (due, state.next_sleeper)
-        });
+        let place = *self.place.get_or_insert_with(|| (due, state.number()));
         let replaced = state.sleepers.insert(place, cx.waker().clone());
         drop(state);
         drop(replaced); // a waker may be the last owner of a task
