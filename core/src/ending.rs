@@ -147,9 +147,7 @@ impl<K, V> FlightRef<K, V> {
 
     /// Drops the carried work of a flight that has ended, and frees the key. For whoever holds the work.
     pub(crate) fn tear_down(&self, table: &Table<K, V>) {
-        // SAFETY: the caller holds the work.
-        let work = unsafe { self.set_work(None) };
-        panics::contain(|| drop(work));
+        self.drop_work();
         self.free(table);
     }
 
@@ -219,10 +217,10 @@ impl<K, V> FlightRef<K, V> {
         }
     }
 
-    /// Drops a work that is finished, or panicked, before its result is seen.
+    /// Drops the carried work, for whoever holds it. Like running it: a destructor that asks for its own key must not wait.
     fn drop_work(&self) {
         // SAFETY: only called while this thread holds the work.
         let work = unsafe { self.set_work(None) };
-        panics::contain(|| drop(work));
+        circle::within(&self.node, || panics::contain(|| drop(work)));
     }
 }

@@ -11,6 +11,7 @@ use pin_project_lite::pin_project;
 use crate::caller::{Caller, Turn};
 use crate::circle;
 use crate::error::{Error, Panic};
+use crate::flight::Flight;
 use crate::group::Group;
 use crate::key::AsKey;
 use crate::panics;
@@ -26,6 +27,15 @@ pin_project! {
         work: Work<F, Fut>,
         #[pin]
         caller: Caller<'g, 'k, K, V, R, S, Q>,
+    }
+
+    impl<K, V, R, S, Q: ?Sized, F, Fut> PinnedDrop for Run<'_, '_, K, V, R, S, Q, F, Fut> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if let Work::Running { .. } = &*this.work {
+                drop_work(this.caller.flight(), this.work);
+            }
+        }
     }
 }
 
@@ -101,8 +111,8 @@ where
         if !*held && flight.state.resume() == Held::Ended {
             // The work was cancelled while nobody ran it, and the key is free already.
             let ending = flight.ending();
+            drop_work(flight, this.work);
             this.caller.as_mut().done();
-            this.work.set(Work::Done);
             return Poll::Ready(ending);
         }
         *held = true;
@@ -116,7 +126,7 @@ where
                     return Poll::Pending;
                 }
                 // Cancelled while it ran. Only when the work is gone may the next one begin.
-                let dropped = panics::catch(|| this.work.set(Work::Done), || flight.free(table));
+                let dropped = panics::catch(|| drop_work(flight, this.work), || flight.free(table));
                 flight.free(table);
                 let ending = flight.ending();
                 this.caller.as_mut().done();
@@ -125,20 +135,25 @@ where
             }
             Ok(Poll::Ready(value)) => {
                 // A destructor that panics must not cost the followers the value that is there.
-                let dropped = panics::catch(|| this.work.set(Work::Done), || {});
+                let dropped = panics::catch(|| drop_work(flight, this.work), || {});
                 let ending = flight.land(table, value);
                 this.caller.as_mut().done();
                 rethrow(dropped);
                 Poll::Ready(ending)
             }
             Err(payload) => {
-                panics::contain(|| this.work.set(Work::Done));
+                panics::contain(|| drop_work(flight, this.work));
                 flight.fail(table, Error::Panicked(Panic::told(&payload)));
                 this.caller.as_mut().done();
                 panics::resume(payload);
             }
         }
     }
+}
+
+/// Drops a work that was begun. Like running it: a destructor that asks for its own key must not wait.
+fn drop_work<K, V, F, Fut>(flight: &Flight<K, V>, mut work: Pin<&mut Work<F, Fut>>) {
+    circle::within(&flight.node, || work.set(Work::Done));
 }
 
 /// Goes on with a panic that had to wait until everything was in order.

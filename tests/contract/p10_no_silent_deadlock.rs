@@ -14,6 +14,7 @@ matrix!(
     a_call_made_outside_and_polled_inside,
     what_is_no_circle_is_not_refused,
     a_refusal_leaves_nothing_behind,
+    a_destructor_of_the_work_asks_for_its_own_key,
 );
 
 /// The verbs whose work the group can see running.
@@ -195,4 +196,57 @@ async fn a_refusal_leaves_nothing_behind(lab: Lab) {
         assert_eq!(told, Ok(Ok(5)));
     }
     assert!(flights.is_empty());
+}
+
+/// Asks for its own key when it is dropped, and says what it was told.
+struct Asking(Flights<Told>, std::sync::mpsc::Sender<Told>);
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        let told = self.0.run_blocking(KEY, || Ok(1)).and_then(|told| told);
+        self.1.send(told).unwrap();
+    }
+}
+
+async fn a_destructor_of_the_work_asks_for_its_own_key(lab: Lab) {
+    for verb in SEEN {
+        for exit in ["finished", "cancelled", "left"] {
+            let flights: Flights<Told> = lab.group();
+            let (told, is_told) = std::sync::mpsc::channel();
+            let gate = Gate::new();
+            let work = {
+                let (asking, gate) = (Asking(flights.clone(), told), gate.clone());
+                let mut asking = Some(asking);
+                // Not an async block, whose end would drop what it owns before anyone can see it finished.
+                value(move || {
+                    let mut open = Box::pin(async move { gate.wait().await });
+                    std::future::poll_fn(move |cx| {
+                        let _owned = &mut asking;
+                        open.as_mut().poll(cx).map(|()| Ok(2))
+                    })
+                })
+            };
+            let leader = boarded(call(verb, &flights, work));
+            match exit {
+                "finished" => {
+                    gate.open();
+                    assert_eq!(lab.start(leader).await.returned(), Ok(Ok(2)), "{verb:?}");
+                }
+                "cancelled" => {
+                    assert!(flights.cancel(KEY));
+                    assert_eq!(lab.start(leader).await.returned(), Err(Error::Cancelled), "{verb:?}");
+                }
+                _ => drop(leader),
+            }
+            let mut answer = None;
+            lab.until(|| {
+                answer = is_told.try_recv().ok();
+                answer.is_some()
+            })
+            .await;
+            // Refused, or, where the key was free already, served.
+            assert!([Some(Err(Error::Circular)), Some(Ok(1))].contains(&answer), "{verb:?} {exit}: {answer:?}");
+            lab.until(|| flights.is_empty()).await;
+        }
+    }
 }
