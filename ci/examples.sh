@@ -9,14 +9,19 @@ cargo run --release --quiet --example basic
 cargo run --release --quiet --example own_executor
 
 step "stampede on the database, every runtime"
-lines=$(cargo run --release --quiet --example stampede -- --json --scenario database --runtime all)
-echo "$lines"
 count() {
     grep -c "$1" <<<"$lines" || true
 }
-[ "$(count '"wrong":0,"failed":0')" = 10 ] || { echo "error: a caller got a wrong answer, or none" >&2; exit 1; }
-[ "$(count '"coalesced":true.*"ok":100.*"backend_calls":1,')" = 5 ] || { echo "error: not one call when coalesced" >&2; exit 1; }
-[ "$(count '"coalesced":false.*"ok":100.*"backend_calls":100,')" = 5 ] || { echo "error: not a hundred calls when not" >&2; exit 1; }
+# A caller that the scheduler keeps from asking until the first query is over asks again, and rightly; on a machine that is
+# busy with something else that can happen, so this is tried up to three times.
+for attempt in 1 2 3; do
+    lines=$(cargo run --release --quiet --example stampede -- --json --scenario database --runtime all)
+    echo "$lines"
+    [ "$(count '"ok":100,"wrong":0,"failed":0')" = 10 ] || { echo "error: a caller got a wrong answer, or none" >&2; exit 1; }
+    [ "$(count '"coalesced":false.*"backend_calls":100,')" = 5 ] || { echo "error: not a hundred calls when not coalesced" >&2; exit 1; }
+    [ "$(count '"coalesced":true.*"backend_calls":1,')" != 5 ] || break
+    [ "$attempt" != 3 ] || { echo "error: more than one call when coalesced" >&2; exit 1; }
+done
 
 step "stampede says what is wrong with its arguments"
 status=0

@@ -75,6 +75,15 @@ impl HandExecutor {
         }
     }
 
+    /// Drops the tasks that are ready. Those that wait belong to who will wake them.
+    pub fn shut_down(&self) {
+        let left = std::mem::take(&mut self.ready.queue.lock().unwrap().tasks);
+        for job in left {
+            let future = job.future.lock().unwrap().take();
+            drop(future);
+        }
+    }
+
     fn next(&self) -> (bool, Option<Arc<Job>>) {
         let mut queue = self.ready.queue.lock().unwrap();
         loop {

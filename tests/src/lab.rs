@@ -65,7 +65,11 @@ impl On {
                 Self::Smol => smol::block_on(body(lab)),
                 Self::AsyncStd => async_std::task::block_on(body(lab)),
                 Self::Threads => futures_lite::future::block_on(body(lab)),
-                Self::Nothing => lab.hand.clone().block_on(body(lab)),
+                Self::Nothing => {
+                    let hand = lab.hand.clone();
+                    hand.block_on(body(lab));
+                    hand.shut_down();
+                }
             }
         });
     }
