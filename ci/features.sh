@@ -12,6 +12,12 @@ for features in "" std portable-atomic critical-section portable-atomic,critical
     cargo check --quiet -p coflight-core --no-default-features --features "$features"
 done
 
+step "coflight-core running without std"
+for features in "" portable-atomic; do
+    echo "  '$features'"
+    cargo test --quiet -p coflight-core --no-default-features --features "$features" --test alloc_only
+done
+
 step "features of coflight"
 for features in "" std tokio smol async-std blocking portable-atomic critical-section tokio,smol,async-std,blocking; do
     echo "  '$features'"

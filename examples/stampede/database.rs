@@ -15,7 +15,7 @@ use crate::home::Home;
 /// How many keys can be asked for.
 pub const SHOPS: usize = 1_000;
 /// As many as make the question cost tens of milliseconds.
-pub const ROWS: usize = 800_000;
+pub const ROWS: usize = 650_000;
 /// The size of the pool.
 pub const CONNECTIONS: usize = 10;
 

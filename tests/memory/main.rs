@@ -3,6 +3,7 @@
 //! One test, so that nothing else allocates at the same time.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
 
 use coflight::{Entry, Error, Group};
 use coflight_tests::*;
@@ -71,6 +72,49 @@ macro_rules! aboard {
         assert!(poll_now($name.as_mut()).is_pending());
     };
 }
+
+/// A key or a value that panics in whatever it is set to.
+#[derive(Default)]
+struct Trap(Arc<Mutex<&'static str>>);
+
+impl Trap {
+    fn spring(&self, method: &str) {
+        let armed = *self.0.lock().unwrap();
+        assert!(armed != method, "{method} panics");
+    }
+}
+
+impl Clone for Trap {
+    fn clone(&self) -> Self {
+        self.spring("clone");
+        Self(self.0.clone())
+    }
+}
+
+impl Drop for Trap {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.spring("drop");
+        }
+    }
+}
+
+impl std::hash::Hash for Trap {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.spring("hash");
+        state.write_u8(0);
+    }
+}
+
+impl PartialEq for Trap {
+    fn eq(&self, other: &Self) -> bool {
+        self.spring("eq");
+        other.spring("eq");
+        true
+    }
+}
+
+impl Eq for Trap {}
 
 /// Every way out.
 const EXITS: &[Case] = &[
@@ -218,6 +262,108 @@ const EXITS: &[Case] = &[
     ("a call that is never polled", |flights| {
         drop(flights.run(&1, || async { 1 }));
         drop(flights.relay(&1, || async { 1 }));
+    }),
+    ("a leader dropped at every await point", |flights| {
+        for polls in 0..4 {
+            let mut leader = Box::pin(flights.run(&1, || async {
+                for _ in 0..8 {
+                    yield_now().await;
+                }
+                1
+            }));
+            for _ in 0..polls {
+                assert!(poll_now(leader.as_mut()).is_pending());
+            }
+            aboard!(follower = flights.run(&1, std::future::pending));
+            drop(leader);
+            assert!(poll_now(follower.as_mut()).is_pending());
+        }
+    }),
+    ("callers polled once and then parked", |flights| {
+        let gate = Gate::new();
+        let parked_leader = boarded(flights.relay(&1, {
+            let gate = gate.clone();
+            || async move {
+                gate.wait().await;
+                1
+            }
+        }));
+        let parked_follower = boarded(flights.run(&1, std::future::pending));
+        gate.open();
+        assert_eq!(block_on(flights.run(&1, std::future::pending)), Ok(1));
+        drop((parked_leader, parked_follower));
+    }),
+    ("forget, then the old flight ends, then a third caller", |flights| {
+        let gate = Gate::new();
+        let work = || async {
+            gate.wait().await;
+            1
+        };
+        aboard!(old = flights.run(&1, work));
+        assert!(flights.forget(&1));
+        aboard!(new = flights.run(&1, std::future::pending));
+        gate.open();
+        assert_eq!(block_on(old), Ok(1));
+        aboard!(third = flights.run(&1, std::future::pending));
+        assert!(poll_now(new.as_mut()).is_pending() && poll_now(third.as_mut()).is_pending());
+    }),
+    ("a circle of two keys", |flights| {
+        let gate = Gate::new();
+        let asking = |other: &'static u64| {
+            let gate = gate.clone();
+            move || async move {
+                gate.wait().await;
+                u64::from(flights.run(other, || async { 0 }).await == Err(Error::Circular))
+            }
+        };
+        aboard!(a = flights.run(&1, asking(&2)));
+        aboard!(b = flights.run(&2, asking(&1)));
+        gate.open();
+        // The first waits for the second, which closes the circle and is refused.
+        assert!(poll_now(a.as_mut()).is_pending());
+        assert_eq!((block_on(b), block_on(a)), (Ok(1), Ok(0)));
+    }),
+    ("a runtime shut down while it leads", |flights| {
+        let tokio = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let in_task = flights.clone();
+        tokio.spawn(async move { in_task.run(&1, std::future::pending).await });
+        tokio.block_on(async {
+            while !flights.contains(&1) {
+                tokio::task::yield_now().await;
+            }
+        });
+        aboard!(follower = flights.run(&1, || async { 2 }));
+        drop(tokio);
+        assert_eq!(block_on(follower), Ok(2));
+    }),
+    ("panics in clone and drop of the value", |_| {
+        for trap in ["clone", "drop"] {
+            let flights: Group<u64, Trap> = Group::new();
+            let armed = Arc::new(Mutex::new(""));
+            let gate = Gate::new();
+            let leader = boarded(flights.run(&1, || async {
+                gate.wait().await;
+                Trap(armed.clone())
+            }));
+            let mut follower = boarded(flights.run(&1, std::future::pending));
+            gate.open();
+            drop(block_on(leader));
+            *armed.lock().unwrap() = trap;
+            assert!(catch_unwind(AssertUnwindSafe(|| drop(poll_now(follower.as_mut())))).is_err());
+            *armed.lock().unwrap() = "";
+        }
+    }),
+    ("panics in hash and eq of the key", |_| {
+        for trap in ["hash", "eq"] {
+            let flights: Group<Trap, u64> = Group::new();
+            let (good, bad) = (Trap::default(), Trap::default());
+            let leader = boarded(flights.run(&good, std::future::pending));
+            *bad.0.lock().unwrap() = trap;
+            let asking = || drop(poll_now(std::pin::pin!(flights.run(&bad, std::future::pending))));
+            assert!(catch_unwind(AssertUnwindSafe(asking)).is_err());
+            drop(leader);
+            assert!(flights.is_empty());
+        }
     }),
     ("a burst of ten thousand keys", |flights| {
         let keys: Vec<u64> = (0..10_000).collect();

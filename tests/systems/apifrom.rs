@@ -1,47 +1,50 @@
-//! apifrom: a coalescer for each function, by intent, since the published one does not run. Waits for `max_callers`, `join_within`, the
-//! attribute, summed stats, and the web layer.
+//! apifrom: a coalescer for each function, by intent, since the published one does not run.
+//!
+//! Waits for: the attribute with summed stats, `join_within`, `max_callers`, and the web layer.
 
-use coflight::Role;
+use coflight::{Error, Role};
 use coflight_tests::*;
 
 use crate::common::*;
 
-matrix!(direct_use, a_coalescer_for_each_function, a_joiner_waits_for_the_result);
+matrix!(of_three_calls_one_executes, each_function_has_its_own_coalescer, a_joiner_waits_for_a_fresh_result);
 
-/// Promises 1 and 2: of three callers one executes and two are coalesced.
-async fn direct_use(lab: Lab) {
-    let flights: Flights<u32> = lab.group();
-    let (runs, gate) = (Runs::default(), Gate::new());
-    let calls: Vec<_> = (0..3).map(|_| boarded(flights.relay(KEY, runs.work(&gate, 4)).with_served())).collect();
-    gate.open();
-    let mut roles = Vec::new();
-    for call in calls {
-        let (result, served) = call.await;
-        assert_eq!((result, served.callers), (Ok(4), 3));
-        roles.push(served.role);
+/// Promises 1 and 2, used directly: of three callers one executes and two are coalesced.
+async fn of_three_calls_one_executes(lab: Lab) {
+    for &verb in lab.verbs() {
+        let flights: Flights<u32> = lab.group();
+        let (runs, gate) = (Runs::default(), Gate::new());
+        // Boarded one after another, so that it is the first who leads.
+        let calls: Vec<_> =
+            (0..3).map(|_| boarded(ask_served(verb, flights.clone(), KEY, runs.work(&gate, 4)))).collect();
+        let calls: Vec<_> = calls.into_iter().map(|call| lab.start(call)).collect();
+        gate.open();
+        let [first, second, third] = results(calls).await.try_into().unwrap();
+        assert_eq!(first, (Ok(4), Role::Led, 3), "{verb:?}");
+        assert_eq!((second, third), ((Ok(4), Role::Followed, 3), (Ok(4), Role::Followed, 3)), "{verb:?}");
+        assert_eq!((runs.count(), flights.len()), (1, 0));
     }
-    assert_eq!(roles, [Role::Led, Role::Followed, Role::Followed]);
-    assert_eq!(runs.count(), 1);
 }
 
-/// Two groups know nothing of each other.
-async fn a_coalescer_for_each_function(lab: Lab) {
+/// Promise 13: what is done to one group is nothing to another.
+async fn each_function_has_its_own_coalescer(lab: Lab) {
     for &verb in lab.verbs() {
         let (users, orders): (Flights<u32>, Flights<u32>) = (lab.group(), lab.group());
         let (runs, gate) = (Runs::default(), Gate::new());
         let of_users = crowd(&lab, verb, &users, "1", 3, || runs.work(&gate, 1)).await;
         let of_orders = crowd(&lab, verb, &orders, "1", 3, || runs.work(&gate, 2)).await;
-        assert!(users.cancel_all() == 1 && orders.contains("1"));
+        assert_eq!((users.len(), orders.len()), (1, 1));
+        assert_eq!(users.cancel_all(), 1);
+        assert!(orders.contains("1"));
         gate.open();
         assert_eq!(results(of_orders).await, vec![Ok(2); 3], "{verb:?}");
-        for caller in of_users {
-            assert_eq!(caller.await.returned(), Err(coflight::Error::Cancelled));
-        }
+        assert_eq!(results(of_users).await, vec![Err(Error::Cancelled); 3], "{verb:?}");
+        assert_eq!(runs.live(), 0);
     }
 }
 
-/// Promise 2: never nothing, and never an old result.
-async fn a_joiner_waits_for_the_result(lab: Lab) {
+/// Promises 2 and 3: never nothing, and never an old result.
+async fn a_joiner_waits_for_a_fresh_result(lab: Lab) {
     for &verb in lab.verbs() {
         let flights: Flights<u32> = lab.group();
         let runs = Runs::default();
@@ -51,6 +54,6 @@ async fn a_joiner_waits_for_the_result(lab: Lab) {
             gate.open();
             assert_eq!(results(callers).await, vec![Ok(round); 4], "{verb:?}");
         }
-        assert_eq!(runs.count(), 3);
+        assert_eq!((runs.count(), flights.len()), (3, 0));
     }
 }

@@ -1,65 +1,88 @@
-//! shared-call: one object for threads and one for asyncio. Waits for stats: hits, misses, errors, the hit rate, and their reset.
+//! shared-call: one object for threads and one for asyncio. What it counts in stats is counted by the works and by the callers' roles.
+//!
+//! Waits for: stats (hits, misses, errors, in flight, the hit rate) and their reset.
 
-use std::sync::{Arc, Barrier};
-
-use coflight::{Role, Served};
+use coflight::Role;
 use coflight_tests::*;
 
 use crate::common::*;
 
 matrix!(
-    six_threads_at_a_barrier,
-    six_tasks_at_once,
-    after_forget_a_new_call_gets_its_own_value_and_a_third_joins_the_second,
-    the_same_for_threads,
+    six_threads_at_once_execute_once,
+    six_tasks_at_once_execute_once,
+    after_forget_each_thread_keeps_its_own_value_and_a_third_joins_the_second,
+    after_forget_each_task_keeps_its_own_value_and_a_third_joins_the_second,
 );
 
-/// Promises 1 and 2: one execution, equal results, one leader and five followers.
-async fn six_threads_at_a_barrier(lab: Lab) {
+/// Promises 1 and 2: five joined, one executed, none failed, none is left.
+async fn six_threads_at_once_execute_once(lab: Lab) {
     let flights: Flights<u32> = lab.group();
-    let (runs, barrier) = (Runs::default(), Arc::new(Barrier::new(6)));
-    // The leader waits until the others are aboard, so that none can be late.
-    let coflight::Entry::Leader(leader) = flights.enter(KEY) else { panic!("somebody else leads") };
-    let threads: Vec<_> = (0..6)
-        .map(|_| {
-            let (flights, barrier, work) = (flights.clone(), barrier.clone(), runs.closure(7));
-            lab.thread(move || {
-                barrier.wait();
-                flights.call().run_blocking_with_served(KEY, work)
-            })
-        })
-        .collect();
-    lab.until(|| leader.callers() == 7).await;
-    drop(leader);
-    let served: Vec<Served> = results(threads)
-        .await
-        .into_iter()
-        .map(|(result, served)| {
-            assert_eq!(result, Ok(7));
-            served
-        })
-        .collect();
-    assert_eq!(runs.count(), 1);
-    let of = |role| served.iter().filter(|served| served.role == role).count();
-    assert_eq!((of(Role::TookOver), of(Role::Followed)), (1, 5));
-    assert!(flights.is_empty());
+    let runs = Runs::default();
+    // This is the barrier: it leaves when all six are aboard, and one of them takes over.
+    let barrier = lead(&flights, KEY);
+    let threads = thread_crowd(&lab, &barrier, 6, || {
+        let (flights, work) = (flights.clone(), runs.closure(7));
+        move || flights.call().run_blocking_with_served(KEY, work)
+    })
+    .await;
+    assert_eq!((runs.count(), flights.len()), (0, 1));
+    drop(barrier);
+    let (mut executed, mut joined) = (0, 0);
+    for (result, served) in results(threads).await {
+        assert_eq!((result, served.callers), (Ok(7), 6));
+        match served.role {
+            Role::TookOver => executed += 1,
+            Role::Followed => joined += 1,
+            role => panic!("{role:?}"),
+        }
+    }
+    assert_eq!((joined, executed, runs.count(), flights.len()), (5, 1, 1, 0));
 }
 
 /// Promises 1 and 2, for tasks.
-async fn six_tasks_at_once(lab: Lab) {
+async fn six_tasks_at_once_execute_once(lab: Lab) {
     for &verb in lab.verbs() {
         let flights: Flights<u32> = lab.group();
-        let (runs, gate) = (Runs::default(), Gate::new());
-        let callers = crowd(&lab, verb, &flights, KEY, 6, || runs.work(&gate, 7)).await;
+        let (runs, gate, all) = (Runs::default(), Gate::new(), Latch::new(6));
+        let callers: Vec<_> = (0..6)
+            .map(|_| {
+                let (flights, work) = (flights.clone(), runs.work(&gate, 7));
+                lab.start(asked(async move { ask_served(verb, flights, KEY, work).await }, &all))
+            })
+            .collect();
+        all.wait().await;
         assert_eq!(flights.len(), 1, "executions in flight, not callers");
         gate.open();
-        assert_eq!(results(callers).await, vec![Ok(7); 6], "{verb:?}");
-        assert_eq!((runs.count(), flights.len()), (1, 0));
+        let (mut executed, mut joined) = (0, 0);
+        for (result, role, callers) in results(callers).await {
+            assert_eq!((result, callers), (Ok(7), 6), "{verb:?}");
+            match role {
+                Role::Led => executed += 1,
+                Role::Followed => joined += 1,
+                role => panic!("{verb:?}: {role:?}"),
+            }
+        }
+        assert_eq!((joined, executed, runs.count(), flights.len()), (5, 1, 1, 0), "{verb:?}");
     }
 }
 
-/// Promises 4 and 13.
-async fn after_forget_a_new_call_gets_its_own_value_and_a_third_joins_the_second(lab: Lab) {
+/// Promises 4 and 13, for threads.
+async fn after_forget_each_thread_keeps_its_own_value_and_a_third_joins_the_second(lab: Lab) {
+    let flights: Flights<u32> = lab.group();
+    let first = lead(&flights, KEY);
+    let aboard_first = thread_crowd(&lab, &first, 1, || blocking(&flights, KEY, never)).await;
+    assert!(flights.forget(KEY));
+    let second = lead(&flights, KEY);
+    assert_eq!(first.complete(1), Ok(1));
+    assert_eq!(results(aboard_first).await, [Ok(1)], "the old one keeps its own");
+    let third = thread_crowd(&lab, &second, 1, || blocking(&flights, KEY, never)).await;
+    assert_eq!(second.complete(2), Ok(2));
+    assert_eq!(results(third).await, [Ok(2)]);
+    assert!(flights.is_empty());
+}
+
+/// Promises 4 and 13, for tasks.
+async fn after_forget_each_task_keeps_its_own_value_and_a_third_joins_the_second(lab: Lab) {
     for &verb in lab.verbs() {
         let flights: Flights<u32> = lab.group();
         let (runs, old_gate, new_gate) = (Runs::default(), Gate::new(), Gate::new());
@@ -71,27 +94,6 @@ async fn after_forget_a_new_call_gets_its_own_value_and_a_third_joins_the_second
         let third = crowd(&lab, verb, &flights, KEY, 1, || runs.work(&new_gate, 3)).await;
         new_gate.open();
         assert_eq!((results(second).await, results(third).await), (vec![Ok(2)], vec![Ok(2)]), "{verb:?}");
-        assert_eq!(runs.count(), 2);
+        assert_eq!((runs.count(), flights.len()), (2, 0));
     }
-}
-
-/// Promises 4 and 13, for threads.
-async fn the_same_for_threads(lab: Lab) {
-    let flights: Flights<u32> = lab.group();
-    let thread = |work: Box<dyn FnOnce() -> u32 + Send>| {
-        let flights = flights.clone();
-        lab.thread(move || flights.run_blocking(KEY, work))
-    };
-    let coflight::Entry::Leader(first) = flights.enter(KEY) else { panic!("somebody else leads") };
-    let aboard_first = thread(Box::new(|| panic!("a follower's work is called")));
-    lab.until(|| first.callers() == 2).await;
-    assert!(flights.forget(KEY));
-    let coflight::Entry::Leader(second) = flights.enter(KEY) else { panic!("joined a forgotten flight") };
-    assert_eq!(first.complete(1), Ok(1));
-    assert_eq!(aboard_first.await.returned(), Ok(1));
-    let third = thread(Box::new(|| panic!("a follower's work is called")));
-    lab.until(|| second.callers() == 2).await;
-    assert_eq!(second.complete(2), Ok(2));
-    assert_eq!(third.await.returned(), Ok(2));
-    assert!(flights.is_empty());
 }

@@ -1,61 +1,55 @@
 //! singleflight for Python: the same calls for threads, green threads and asyncio. Its tests of wrong types are those of what does not
-//! compile: see `coflight_tests::compile_fail`. Waits for the attribute, which is what its `wrap` is.
+//! compile: see `coflight_tests::compile_fail`.
+//!
+//! Waits for: the attribute, which is what its `wrap` is, in each of the three.
 
 use coflight_tests::*;
 
 use crate::common::*;
 
-matrix!(threads_call, tasks_call, callers_of_both_call, two_functions_with_a_group_each_do_not_mix);
+matrix!(threads_share_a_call, tasks_share_a_call, threads_and_tasks_share_a_call, two_functions_do_not_mix);
 
-/// Promise 1, for threads, each of which may come when the others are done.
-async fn threads_call(lab: Lab) {
+/// Promise 1, for threads.
+async fn threads_share_a_call(lab: Lab) {
     let flights: Flights<u32> = lab.group();
     let runs = Runs::default();
-    let threads: Vec<_> = (0..10)
-        .map(|_| {
-            let (flights, work) = (flights.clone(), runs.closure(5));
-            lab.thread(move || flights.run_blocking(KEY, work))
-        })
-        .collect();
+    let first = lead(&flights, KEY);
+    let threads = thread_crowd(&lab, &first, 10, || blocking(&flights, KEY, runs.closure(5))).await;
+    drop(first);
     assert_eq!(results(threads).await, vec![Ok(5); 10]);
-    assert!((1..=10).contains(&runs.count()));
-    assert!(flights.is_empty());
+    assert_eq!((runs.count(), flights.len()), (1, 0));
 }
 
 /// Promise 1, for tasks.
-async fn tasks_call(lab: Lab) {
+async fn tasks_share_a_call(lab: Lab) {
     for &verb in lab.verbs() {
         let flights: Flights<u32> = lab.group();
         let (runs, gate) = (Runs::default(), Gate::new());
         let callers = crowd(&lab, verb, &flights, KEY, 10, || runs.work(&gate, 5)).await;
         gate.open();
         assert_eq!(results(callers).await, vec![Ok(5); 10], "{verb:?}");
-        assert_eq!(runs.count(), 1);
+        assert_eq!((runs.count(), flights.len()), (1, 0));
     }
 }
 
-/// Promise 17: green threads and threads on one key.
-async fn callers_of_both_call(lab: Lab) {
-    let flights: Flights<u32> = lab.group();
-    let coflight::Entry::Leader(leader) = flights.enter(KEY) else { panic!("somebody else leads") };
-    let (runs, gate) = (Runs::default(), Gate::new());
-    let tasks = crowd(&lab, Verb::Relay, &flights, KEY, 5, || runs.work(&gate, 5)).await;
-    let threads: Vec<_> = (0..5)
-        .map(|_| {
-            let (flights, work) = (flights.clone(), runs.closure(5));
-            lab.thread(move || flights.run_blocking(KEY, work))
-        })
-        .collect();
-    lab.until(|| leader.callers() == 11).await;
-    drop(leader);
-    gate.open();
-    assert_eq!(results(tasks).await, vec![Ok(5); 5]);
-    assert_eq!(results(threads).await, vec![Ok(5); 5]);
-    assert_eq!(runs.count(), 1);
+/// Promises 1, 6 and 17: whichever of them goes on when the first has left, they share it.
+async fn threads_and_tasks_share_a_call(lab: Lab) {
+    for &verb in lab.verbs() {
+        let flights: Flights<u32> = lab.group();
+        let (runs, gate) = (Runs::default(), Gate::new());
+        let first = lead(&flights, KEY);
+        let tasks = crowd(&lab, verb, &flights, KEY, 5, || runs.work(&gate, 5)).await;
+        let threads = thread_crowd(&lab, &first, 5, || blocking(&flights, KEY, runs.closure(5))).await;
+        drop(first);
+        gate.open();
+        assert_eq!(results(tasks).await, vec![Ok(5); 5], "{verb:?}");
+        assert_eq!(results(threads).await, vec![Ok(5); 5], "{verb:?}");
+        assert_eq!((runs.count(), flights.len()), (1, 0), "{verb:?}");
+    }
 }
 
-/// Two functions may use the same keys if each has a group of its own.
-async fn two_functions_with_a_group_each_do_not_mix(lab: Lab) {
+/// Promise 2: two functions may use the same keys if each has a group of its own, whatever they produce.
+async fn two_functions_do_not_mix(lab: Lab) {
     for &verb in lab.verbs() {
         let (lengths, names): (Flights<usize>, Flights<String>) = (lab.group(), lab.group());
         let (runs, gate) = (Runs::default(), Gate::new());

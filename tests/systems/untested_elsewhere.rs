@@ -1,76 +1,140 @@
 //! What none of those systems tests, and most of them get wrong.
+//!
+//! Waits for: observers, one of which panics.
 
 use std::hash::{BuildHasher, Hasher};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Waker};
 
 use coflight::{Error, Group};
 use coflight_tests::*;
-use futures_lite::future::block_on;
 
 use crate::common::*;
 
 matrix!(
     a_cancelled_leader_gives_nobody_a_false_result,
-    a_third_caller_after_forget,
-    work_that_asks_for_itself,
-    cancel_in_the_same_tick,
-    keys_that_collide,
-    keys_that_look_alike,
+    a_cancelled_leader_takes_no_successors_waker_along,
+    after_forget_a_third_caller_joins_the_second_though_the_first_is_stopped,
+    work_that_asks_for_its_own_key_is_told,
+    a_thread_whose_work_asks_for_its_own_key_is_told,
+    cancel_in_the_same_tick_tells_those_aboard_and_frees_the_key,
+    keys_of_one_hash_do_not_mix,
+    keys_that_look_alike_do_not_mix,
     nothing_is_left_behind,
-    two_runtimes_on_one_group,
+    two_runtimes_and_threads_share_one_group,
 );
 
 /// Promise 6: whoever is left gets a real result, and the key is usable.
 async fn a_cancelled_leader_gives_nobody_a_false_result(lab: Lab) {
     for &verb in lab.verbs() {
-        let flights: Flights<u32> = lab.group();
+        let flights: Flights<Option<u32>> = lab.group();
         let (runs, gate) = (Runs::default(), Gate::new());
-        let leader = crowd(&lab, verb, &flights, KEY, 1, || runs.work(&gate, 1)).await.pop().unwrap();
-        let followers = crowd(&lab, verb, &flights, KEY, 5, || runs.work(&gate, 1)).await;
+        let leader = crowd(&lab, verb, &flights, KEY, 1, || runs.work(&gate, Some(1))).await.pop().unwrap();
+        let followers = crowd(&lab, verb, &flights, KEY, 5, || runs.work(&gate, Some(1))).await;
         leader.abort();
-        let _ = leader.await;
+        assert!(matches!(leader.await, Ended::Dropped), "{verb:?}");
         gate.open();
-        assert_eq!(results(followers).await, vec![Ok(1); 5], "{verb:?}");
-        assert_eq!(ask(verb, flights.clone(), KEY, runs.now(2)).await, Ok(2));
+        assert_eq!(results(followers).await, vec![Ok(Some(1)); 5], "{verb:?}");
+        let before = if matches!(verb, Verb::Run | Verb::Enter) { 2 } else { 1 };
+        assert_eq!((runs.count(), flights.len()), (before, 0), "{verb:?}");
+        assert_eq!(ask(verb, flights.clone(), KEY, runs.now(Some(2))).await, Ok(Some(2)));
+        assert_eq!(runs.count(), before + 1);
     }
 }
 
-/// Promise 4.
-async fn a_third_caller_after_forget(lab: Lab) {
+/// Promises 6 and 8: a newcomer takes over while the leader is still leaving. It is woken when its work can go on, and when it is cancelled.
+async fn a_cancelled_leader_takes_no_successors_waker_along(lab: Lab) {
+    for leaving in [Verb::Run, Verb::Enter] {
+        for (successor, expected) in [(Verb::Relay, Ok(3)), (Verb::Run, Err(Error::Cancelled))] {
+            let flights: Flights<u32> = lab.group();
+            let (runs, gate) = (Runs::default(), Gate::new());
+            let leader = boarded(ask(leaving, flights.clone(), KEY, runs.work(&gate, 1)));
+            let mut follower = Box::pin(ask(Verb::Run, flights.clone(), KEY, runs.work(&gate, 2)));
+            let newcomer = Box::pin(ask(successor, flights.clone(), KEY, runs.work(&gate, 3)));
+
+            // It arrives when the follower is told that the leader leaves.
+            let told = CountingWaker::new();
+            let (coming, arrived) = (Mutex::new(Some(newcomer)), Arc::new(Mutex::new(None)));
+            let at_handover = CountingWaker::calling({
+                let (arrived, waker) = (arrived.clone(), Waker::from(told.clone()));
+                move || {
+                    if let Some(mut newcomer) = coming.lock().unwrap().take() {
+                        assert!(newcomer.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+                        *arrived.lock().unwrap() = Some(newcomer);
+                    }
+                }
+            });
+            assert!(follower.as_mut().poll(&mut Context::from_waker(&Waker::from(at_handover))).is_pending());
+            drop(leader);
+            let newcomer = arrived.lock().unwrap().take().expect("the follower is told");
+            assert_eq!((runs.count(), told.wakes()), (2, 0));
+
+            match successor {
+                Verb::Relay => gate.open(),
+                _ => assert!(flights.cancel(KEY)),
+            }
+            assert_ne!(told.wakes(), 0, "{successor:?} after {leaving:?}: nobody wakes the newcomer");
+            assert_eq!((newcomer.await, follower.await), (expected.clone(), expected));
+            assert_eq!((runs.count(), runs.live(), flights.len()), (2, 0, 0));
+        }
+    }
+}
+
+/// Promise 4: the forgotten flight does not even end, but is stopped.
+async fn after_forget_a_third_caller_joins_the_second_though_the_first_is_stopped(lab: Lab) {
     for &verb in lab.verbs() {
         let flights: Flights<u32> = lab.group();
         let (runs, gate) = (Runs::default(), Gate::new());
         let first = crowd(&lab, verb, &flights, KEY, 1, || runs.work(&gate, 1)).await.pop().unwrap();
         assert!(flights.forget(KEY));
         let second = crowd(&lab, verb, &flights, KEY, 1, || runs.work(&gate, 2)).await;
-        // The forgotten one does not even end, but is stopped.
         first.abort();
-        let _ = first.await;
+        assert!(matches!(first.await, Ended::Dropped), "{verb:?}");
         let third = crowd(&lab, verb, &flights, KEY, 1, || runs.work(&gate, 3)).await;
         gate.open();
         assert_eq!((results(second).await, results(third).await), (vec![Ok(2)], vec![Ok(2)]), "{verb:?}");
+        assert_eq!((runs.count(), flights.len()), (2, 0));
     }
 }
 
-/// Promise 10.
-async fn work_that_asks_for_itself(lab: Lab) {
+/// Promise 10. Not by `enter`, whose work the group cannot see.
+async fn work_that_asks_for_its_own_key_is_told(lab: Lab) {
     for verb in [Verb::Run, Verb::Relay, Verb::Spawn] {
         let flights: Flights<bool> = lab.group();
-        let inner = flights.clone();
-        let work =
-            value(move || async move { ask(verb, inner, KEY, value(|| async { true })).await == Err(Error::Circular) });
-        assert_eq!(lab.start(ask(verb, flights, KEY, work)).await.returned(), Ok(true), "{verb:?}");
+        let (runs, inner) = (Runs::default(), flights.clone());
+        let again = runs.now(true);
+        let work = runs.doing(move || async move { ask(verb, inner, KEY, again).await == Err(Error::Circular) });
+        assert_eq!(lab.start(ask(verb, flights.clone(), KEY, work)).await.returned(), Ok(true), "{verb:?}");
+        assert_eq!((runs.count(), flights.len()), (1, 0));
     }
 }
 
-/// Promise 13: those aboard are told, whoever comes next is served.
-async fn cancel_in_the_same_tick(lab: Lab) {
+/// Promise 10, for threads.
+async fn a_thread_whose_work_asks_for_its_own_key_is_told(lab: Lab) {
+    let flights: Flights<bool> = lab.group();
+    let (runs, inner) = (Runs::default(), flights.clone());
+    let (work, again) = (runs.closure(()), runs.closure(true));
+    let thread = lab.thread(blocking(&flights, KEY, move || {
+        work();
+        inner.run_blocking(KEY, again) == Err(Error::Circular)
+    }));
+    assert_eq!(thread.await.returned(), Ok(true));
+    assert_eq!((runs.count(), flights.len()), (1, 0));
+}
+
+/// Promise 13. By `enter` the leader itself would only be told when its work has ended.
+async fn cancel_in_the_same_tick_tells_those_aboard_and_frees_the_key(lab: Lab) {
     for verb in [Verb::Run, Verb::Relay, Verb::Spawn] {
         let flights: Flights<u32> = lab.group();
         let (runs, gate) = (Runs::default(), Gate::new());
-        let aboard = boarded(ask(verb, flights.clone(), KEY, runs.work(&gate, 1)));
+        let leader = boarded(ask(verb, flights.clone(), KEY, runs.work(&gate, 1)));
+        let follower = boarded(ask(verb, flights.clone(), KEY, runs.work(&gate, 1)));
         assert!(flights.cancel(KEY));
-        assert_eq!(aboard.await, Err(Error::Cancelled), "{verb:?}");
-        assert_eq!(ask(verb, flights.clone(), KEY, runs.now(2)).await, Ok(2), "{verb:?}");
+        let newcomer = ask(verb, flights.clone(), KEY, runs.now(2));
+        assert_eq!(lab.start(newcomer).await.returned(), Ok(2), "{verb:?}");
+        assert_eq!(follower.await, Err(Error::Cancelled), "{verb:?}");
+        assert_eq!(leader.await, Err(Error::Cancelled), "{verb:?}");
+        assert_eq!((runs.count(), flights.len()), (2, 0));
     }
 }
 
@@ -92,8 +156,8 @@ impl Hasher for Constant {
     }
 }
 
-/// Promise 2: equal hashes are not equal keys, however many there are, in whatever order they come and go.
-async fn keys_that_collide(lab: Lab) {
+/// Promises 2 and 4: equal hashes are not equal keys, however many there are, and whichever of them goes.
+async fn keys_of_one_hash_do_not_mix(lab: Lab) {
     let flights: Group<u32, u32, AnyRuntime, Constant> =
         Group::builder().runtime(lab.runtime()).hasher(Constant).build();
     let (runs, gate) = (Runs::default(), Gate::new());
@@ -101,73 +165,85 @@ async fn keys_that_collide(lab: Lab) {
     let leaders: Vec<_> = keys.iter().map(|key| boarded(flights.run(key, runs.work(&gate, *key)))).collect();
     let followers: Vec<_> = keys.iter().map(|key| boarded(flights.relay(key, runs.work(&gate, 99)))).collect();
     assert_eq!((flights.len(), runs.count()), (50, 50));
-    assert!(flights.forget(&10) && !flights.contains(&10) && flights.contains(&11));
-    assert!(flights.cancel(&20) && !flights.contains(&20));
+    assert!(flights.forget(&10) && flights.cancel(&20));
+    let found: Vec<u32> = keys.iter().copied().filter(|key| flights.contains(key)).collect();
+    let expected: Vec<u32> = keys.iter().copied().filter(|key| ![10, 20].contains(key)).collect();
+    assert_eq!(found, expected);
     gate.open();
     for (key, (leader, follower)) in (0..).zip(leaders.into_iter().zip(followers)) {
         let expected = if key == 20 { Err(Error::Cancelled) } else { Ok(key) };
-        assert_eq!((leader.await, follower.await), (expected.clone(), expected));
+        assert_eq!((leader.await, follower.await), (expected.clone(), expected), "{key}");
     }
-    assert!(flights.is_empty());
+    assert_eq!((runs.count(), flights.len()), (50, 0));
 }
 
-/// Keys of one type are equal or not; values of different types never meet in one group.
-async fn keys_that_look_alike(lab: Lab) {
-    let flights: Flights<u32> = lab.group();
-    let (runs, gate) = (Runs::default(), Gate::new());
-    let mut callers = Vec::new();
-    for key in ["1", "1.0", "true", "True", " 1", ""] {
-        callers.extend(crowd(&lab, Verb::Run, &flights, key, 1, || runs.work(&gate, 0)).await);
+/// Promise 2. Keys of different types never meet in one group: that does not compile.
+async fn keys_that_look_alike_do_not_mix(lab: Lab) {
+    const KEYS: [&str; 7] = ["1", "1.0", "true", "True", " 1", "1\0", ""];
+    for &verb in lab.verbs() {
+        let flights: Flights<String> = lab.group();
+        let (runs, gate) = (Runs::default(), Gate::new());
+        let mut callers = Vec::new();
+        for key in KEYS {
+            callers.extend(crowd(&lab, verb, &flights, key, 1, || runs.work(&gate, key.to_owned())).await);
+        }
+        gate.open();
+        assert_eq!(results(callers).await, KEYS.map(|key| Ok(key.to_owned())), "{verb:?}");
+        assert_eq!((runs.count(), flights.len()), (KEYS.len(), 0));
     }
-    gate.open();
-    results(callers).await;
-    assert_eq!(runs.count(), 6);
 }
 
-/// Promise 3, after everything at once.
+/// Promise 3, after everything that can happen to a flight.
 async fn nothing_is_left_behind(lab: Lab) {
     for &verb in lab.verbs() {
         let flights: Flights<u32> = lab.group();
-        let (runs, gate) = (Runs::default(), Gate::new());
-        for round in 0..10 {
-            let callers = crowd(&lab, verb, &flights, KEY, 6, || runs.work(&gate, 1)).await;
-            for caller in callers.iter().step_by(2) {
-                caller.abort();
+        let runs = Runs::default();
+        for round in 0..12 {
+            let gate = Gate::new();
+            let callers = crowd(&lab, verb, &flights, KEY, 6, || runs.work(&gate, round)).await;
+            callers.iter().step_by(2).for_each(Task::abort);
+            match round % 4 {
+                0 => assert!(flights.cancel(KEY)),
+                1 => assert!(flights.forget(KEY)),
+                2 => assert_eq!(flights.forget_all(), 1),
+                _ => {}
             }
-            match round % 3 {
-                0 => drop(flights.cancel(KEY)),
-                1 => drop(flights.forget(KEY)),
-                _ => gate.open(),
-            }
-            if verb == Verb::Enter || round % 3 == 1 {
-                callers.iter().for_each(Task::abort);
-            }
+            gate.open();
+            let mut served = 0;
             for caller in callers {
-                let _ = caller.await;
+                match caller.await {
+                    Ended::Returned(Ok(found)) => assert_eq!(found, round),
+                    Ended::Returned(Err(error)) => assert_eq!((error, round % 4), (Error::Cancelled, 0)),
+                    Ended::Dropped => continue,
+                    ended => panic!("{verb:?}: {ended:?}"),
+                }
+                served += 1;
             }
-            lab.until(|| flights.is_empty()).await;
+            assert!(served >= 3, "{verb:?}: those who were not stopped are served");
+            lab.until(|| flights.is_empty() && runs.live() == 0).await;
         }
+        assert!(runs.count() >= 12 && flights.forget_all() == 0 && flights.cancel_all() == 0);
     }
 }
 
 /// Promise 17.
-async fn two_runtimes_on_one_group(lab: Lab) {
+async fn two_runtimes_and_threads_share_one_group(lab: Lab) {
     for &verb in lab.verbs() {
         let flights: Flights<u32> = lab.group();
         let (runs, gate, all) = (Runs::default(), Gate::new(), Latch::new(2));
+        let first = lead(&flights, KEY);
         let here = crowd(&lab, verb, &flights, KEY, 2, || runs.work(&gate, 1)).await;
-        let start = |work| asked(ask(verb, flights.clone(), KEY, work), &all);
-        let on_smol = smol::spawn(start(runs.work(&gate, 2)));
-        let on_async_std = async_std::task::spawn(start(runs.work(&gate, 3)));
-        let thread = std::thread::spawn({
-            let all = all.clone();
-            move || block_on(all.wait())
-        });
+        let elsewhere = |work| asked(ask(verb, flights.clone(), KEY, work), &all);
+        let on_smol = smol::spawn(elsewhere(runs.work(&gate, 1)));
+        let on_async_std = async_std::task::spawn(elsewhere(runs.work(&gate, 1)));
         all.wait().await;
-        thread.join().unwrap();
+        let threads = thread_crowd(&lab, &first, 2, || blocking(&flights, KEY, runs.closure(1))).await;
+        assert_eq!((first.callers(), flights.len()), (7, 1), "{verb:?}");
+        drop(first);
         gate.open();
         assert_eq!(results(here).await, vec![Ok(1); 2], "{verb:?}");
         assert_eq!((on_smol.await, on_async_std.await), (Ok(1), Ok(1)), "{verb:?}");
-        assert_eq!(runs.count(), 1);
+        assert_eq!(results(threads).await, vec![Ok(1); 2], "{verb:?}");
+        assert_eq!((runs.count(), flights.len()), (1, 0), "{verb:?}");
     }
 }
