@@ -119,14 +119,14 @@ impl<'g, 'k, K, V, R, S, Q: ?Sized> Caller<'g, 'k, K, V, R, S, Q> {
         let place = core::mem::replace(this.place, Place::Done);
         if let (Some(flight), Place::Aboard | Place::Leading) = (&*this.flight, place) {
             let leading = place == Place::Leading;
+            if leading || *this.in_slot {
+                // While the slot is still this caller's: whoever takes over may put its own waker there at once.
+                flight.clear_runner();
+            }
             let left = flight.leave(this.group.table(), leading || *this.started, leading);
             if leading && left == Left::Ended {
                 // Cancelled; in case a panic of this leader's waker kept it from putting its work down.
                 flight.free(this.group.table());
-            }
-            if leading || *this.in_slot {
-                // A waker may be the last owner of a task, and so run any destructor.
-                panics::contain(|| drop(flight.runner.take()));
             }
         }
     }

@@ -155,13 +155,13 @@ impl<K, V, R, S> Drop for Leader<K, V, R, S> {
             return;
         };
         let table = self.group.table();
+        // While the slot is still this leader's: whoever takes over may put its own waker there at once.
+        flight.clear_runner();
         if panics::unwinding() && !self.made_unwinding {
             flight.fail(table, Error::Panicked(Panic::unseen()));
         } else if flight.leave(table, true, true) == Left::Ended {
             flight.free(table);
         }
-        // A waker may be the last owner of a task, and so run any destructor.
-        panics::contain(|| drop(flight.runner.take()));
     }
 }
 

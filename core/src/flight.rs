@@ -164,6 +164,12 @@ impl<K, V> Flight<K, V> {
         panics::contain(|| self.runner.wake());
     }
 
+    /// Empties the slot, for whoever's it is.
+    pub(crate) fn clear_runner(&self) {
+        // A waker may be the last owner of a task, and so run any destructor.
+        panics::contain(|| drop(self.runner.take()));
+    }
+
     /// The carried work can go on: every caller must know, for any one of them may never be polled again.
     pub(crate) fn wake_callers(&self) {
         self.tell(self.state.load());

@@ -115,7 +115,7 @@ where
             this.caller.as_mut().done();
             return Poll::Ready(ending);
         }
-        *held = true;
+        let registered = !core::mem::replace(held, true);
         let unseen = || flight.fail(table, Error::Panicked(Panic::unseen()));
         let polled = circle::within(&flight.node, || panics::catch(|| future.poll(cx), unseen));
         match polled {
@@ -136,6 +136,10 @@ where
             Ok(Poll::Ready(value)) => {
                 // A destructor that panics must not cost the followers the value that is there.
                 let dropped = panics::catch(|| drop_work(flight, this.work), || {});
+                if registered {
+                    // Or landing would wake this very leader.
+                    flight.clear_runner();
+                }
                 let ending = flight.land(table, value);
                 this.caller.as_mut().done();
                 rethrow(dropped);

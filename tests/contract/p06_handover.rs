@@ -1,5 +1,8 @@
 //! Promise 6: exactly one follower takes over from a leader that leaves, as the verb says, and newcomers may.
 
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Waker};
+
 use coflight::{Entry, Role, Turn};
 use coflight_tests::*;
 
@@ -14,6 +17,7 @@ matrix!(
     a_verb_takes_over_from_another,
     released_followers_go_alone,
     a_thread_takes_over,
+    a_newcomer_takes_over_before_the_leader_is_quite_gone,
     leaders_leave_one_after_another,
 );
 
@@ -177,5 +181,41 @@ async fn leaders_leave_one_after_another(lab: Lab) {
         assert_eq!((witness.begun(), witness.gone()), (20, 20), "{verb:?}");
         assert_eq!(last.await, Ok(9));
         assert!(flights.is_empty());
+    }
+}
+
+/// A leaver once took the waker of its successor along, who then slept through everything.
+async fn a_newcomer_takes_over_before_the_leader_is_quite_gone(lab: Lab) {
+    for first in [Verb::Run, Verb::Enter] {
+        for then in [Verb::Run, Verb::Relay] {
+            let flights: Flights<u32> = lab.group();
+            let gate = Gate::new();
+            let leader = boarded(call(first, &flights, endless()));
+            let (successor, wakes) = (Arc::new(Mutex::new(None)), CountingWaker::new());
+            // The follower is told of the handover inside the leader's drop, and lets a newcomer in at that moment.
+            let door = CountingWaker::calling({
+                let (flights, successor, wakes, gate) =
+                    (flights.clone(), successor.clone(), wakes.clone(), gate.clone());
+                move || {
+                    let mut newcomer = call(then, &flights, behind(&gate, 2));
+                    let waker = Waker::from(wakes.clone());
+                    assert!(newcomer.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+                    successor.lock().unwrap().get_or_insert(newcomer);
+                }
+            });
+            let mut follower = call(first, &flights, never());
+            assert!(follower.as_mut().poll(&mut Context::from_waker(&Waker::from(door))).is_pending());
+            drop(leader);
+            let successor = successor.lock().unwrap().take().expect("a successor");
+            assert_eq!(wakes.wakes(), 0);
+            if then == Verb::Relay {
+                gate.open();
+            } else {
+                assert!(flights.cancel(KEY));
+            }
+            assert_eq!(wakes.wakes(), 1, "{then:?} after {first:?}: the successor is not woken");
+            drop((successor, follower));
+            assert!(flights.is_empty());
+        }
     }
 }

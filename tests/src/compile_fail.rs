@@ -11,11 +11,7 @@
 //!
 //! ```compile_fail,E0277
 //! let flights: coflight::Group<String, u32> = coflight::Group::new();
-//! let call = flights.relay("key", || async {
-//!     let local = std::rc::Rc::new(1);
-//!     std::future::ready(()).await;
-//!     *local
-//! });
+//! let call = flights.relay("key", || -> std::pin::Pin<Box<dyn Future<Output = u32>>> { Box::pin(async { 1 }) });
 //! ```
 //!
 //! …and lives as long as its callers, so it borrows from none of them:
