@@ -16,7 +16,7 @@ use crate::group::Group;
 use crate::key::AsKey;
 use crate::panics;
 use crate::served::{Role, Served};
-use crate::state::{Boarding, Left, Phase, Snapshot};
+use crate::state::{Boarding, Leaver, Left, Phase, Snapshot};
 use crate::wait::Waiting;
 
 /// Where a caller stands.
@@ -52,8 +52,8 @@ pin_project! {
         edge: Edge,
         place: Place,
         role: Role,
-        // It started the work that the flight carries, so a panic of that work is its own.
-        started: bool,
+        // The term of the flight in which it started the work that the flight carries, so that a panic of that work is its own; or zero.
+        started: u8,
         // It waits in the flight's slot for one, not in the list.
         in_slot: bool,
         // Set when the flight has ended.
@@ -77,7 +77,7 @@ impl<'g, 'k, K, V, R, S, Q: ?Sized> Caller<'g, 'k, K, V, R, S, Q> {
             edge: Edge::none(),
             place: Place::Outside,
             role: Role::Followed,
-            started: false,
+            started: 0,
             in_slot: false,
             shared_by: 1,
         }
@@ -118,17 +118,21 @@ impl<'g, 'k, K, V, R, S, Q: ?Sized> Caller<'g, 'k, K, V, R, S, Q> {
         this.waiting.stop();
         let place = core::mem::replace(this.place, Place::Done);
         if let (Some(flight), Place::Aboard | Place::Leading) = (&*this.flight, place) {
-            let leading = place == Place::Leading;
-            if leading || *this.in_slot {
-                // While the slot is still this caller's: whoever takes over may put its own waker there at once.
-                flight.clear_runner();
-            }
-            let left = flight.leave(this.group.table(), leading || *this.started, leading);
-            if leading && left == Left::Ended {
+            let leaver = match place {
+                Place::Leading => Leaver::Leading,
+                _ if *this.started == flight.term() => Leaver::Starter,
+                _ => Leaver::Follower,
+            };
+            // Taken while the slot is still this caller's, because whoever takes over may put its own waker there at once; dropped
+            // when everything is in order.
+            let _waker = (leaver == Leaver::Leading || *this.in_slot).then(|| flight.runner.take());
+            let left = flight.leave(this.group.table(), leaver);
+            if leaver == Leaver::Leading && left == Left::Ended {
                 // Cancelled; in case a panic of this leader's waker kept it from putting its work down.
                 flight.free(this.group.table());
             }
         }
+        *this.edge = Edge::none();
     }
 
     /// The leader gives its flight away, to a guard of its own.
@@ -146,7 +150,7 @@ impl<'g, 'k, K, V, R, S, Q: ?Sized> Caller<'g, 'k, K, V, R, S, Q> {
     pub(crate) fn stay_aboard(self: Pin<&mut Self>, in_slot: bool) {
         let this = self.project();
         *this.place = Place::Aboard;
-        *this.started = true;
+        *this.started = this.flight.as_ref().map_or(0, |flight| flight.term());
         *this.in_slot = in_slot;
     }
 
@@ -169,8 +173,11 @@ impl<'g, 'k, K, V, R, S, Q: ?Sized> Caller<'g, 'k, K, V, R, S, Q> {
     pub(crate) fn done(self: Pin<&mut Self>) {
         let this = self.project();
         *this.place = Place::Done;
-        if let Some(flight) = this.flight {
+        *this.edge = Edge::none();
+        if let Some(flight) = this.flight.take() {
             note_callers(this.shared_by, flight.state.load());
+            // Its last owner drops the user's key and value.
+            panics::contain(|| drop(flight));
         }
     }
 
@@ -228,8 +235,9 @@ where
         let key = *this.key;
         let hash = inner.hasher.hash_one(key);
         let (flight, boarding) = board(&inner.table, key, hash);
-        // The one this caller watched before, if any, may be its last owner's to drop: after all else is in order.
-        let _last = this.flight.replace(flight);
+        // The one this caller watched before, if any.
+        let last = this.flight.replace(flight);
+        panics::contain(|| drop(last));
         (*this.place, *this.role) = match boarding {
             None => (Place::Leading, Role::Led),
             Some(Boarding::TookOver) => (Place::Leading, Role::TookOver),
@@ -287,15 +295,20 @@ where
         match now.phase() {
             Phase::Landed => {
                 this.waiting.stop();
-                *this.place = Place::Done;
-                note_callers(this.shared_by, now);
                 let ending = flight.ending();
-                if let (true, Err(Error::Panicked(panic))) = (*this.started, &ending) {
+                let led = *this.started == flight.term();
+                self.done();
+                if let (true, Err(Error::Panicked(panic))) = (led, &ending) {
                     if let Some(payload) = panic.take_payload() {
                         panics::resume(payload);
                     }
                 }
                 Poll::Ready(Some(Turn::Landed(ending)))
+            }
+            // Its own work is used up.
+            Phase::Vacant | Phase::Released if !can_lead => {
+                self.leave();
+                Poll::Ready(Some(Turn::Landed(Err(Error::Shutdown))))
             }
             Phase::Released => {
                 this.waiting.stop();
@@ -307,10 +320,6 @@ where
                 *this.role = Role::Alone;
                 let _ = self.link();
                 Poll::Ready(Some(Turn::Lead))
-            }
-            Phase::Vacant if !can_lead => {
-                self.leave();
-                Poll::Ready(Some(Turn::Landed(Err(Error::Shutdown))))
             }
             Phase::Vacant => {
                 if !flight.state.claim() {
@@ -335,12 +344,12 @@ where
                         Driven::Pending | Driven::Landed => {}
                         Driven::Alone(value) => {
                             this.waiting.stop();
-                            *this.place = Place::Done;
+                            self.done();
                             return Poll::Ready(Some(Turn::Landed(Ok(value))));
                         }
                         Driven::Panicked(payload) => {
                             this.waiting.stop();
-                            *this.place = Place::Done;
+                            self.done();
                             panics::resume(payload);
                         }
                     }
@@ -352,6 +361,9 @@ where
                     flight.runner.register(cx.waker());
                 } else {
                     if !this.waiting.is_listening() {
+                        if !now.is_heard() {
+                            flight.state.mark_heard();
+                        }
                         // SAFETY: as in `poll_clearing`: whatever lets go of the flight stops waiting first.
                         unsafe { this.waiting.as_mut().start(&flight.event) };
                     }
@@ -389,11 +401,19 @@ where
         if let Some(flight) = known {
             match flight.state.board() {
                 Boarding::Gone => {}
-                boarding => return (flight.clone(), Some(boarding)),
+                boarding => {
+                    let flight = flight.clone();
+                    panics::contain(|| drop(found));
+                    return (flight, Some(boarding));
+                }
             }
         }
         let flight = new.take().unwrap_or_else(|| FlightRef::new(Flight::new(key.to_key(), hash)));
-        if table.insert(&flight, found.as_slice(), known) {
+        let inserted = table.insert(&flight, found.as_slice(), known);
+        // This may be the last owner of flights that ended meanwhile, and so drop the user's keys and values. From here on a panic
+        // of those would leave behind a flight that nobody is aboard of.
+        panics::contain(|| drop(found));
+        if inserted {
             return (flight, None);
         }
         new = Some(flight);

@@ -63,37 +63,51 @@ mod detect {
     }
 
     /// "The flight that made this call waits for the one it called", until dropped.
-    pub(crate) struct Edge(Option<Box<(usize, usize)>>);
+    pub(crate) struct Edge(Option<Box<Link>>);
+
+    struct Link {
+        /// The waiting flight's name.
+        from: usize,
+        /// The edge's number.
+        number: usize,
+    }
 
     impl Edge {
         pub(crate) const fn none() -> Self {
             Self(None)
         }
 
-        /// Notes that the work this thread is running, if any, waits for the flight at `to`. Does nothing if this edge is
-        /// in place already.
+        /// Notes that the work this thread is running, if any, waits for the flight at `to`. To be called whenever the call is polled:
+        /// it may have moved to another work, or out of all of them, since.
         #[inline]
         pub(crate) fn link(&mut self, to: &Node) -> Result<(), Circular> {
             let top = TOP.get();
-            if top.is_null() || self.0.is_some() {
-                return Ok(());
+            match (&self.0, top.is_null()) {
+                (None, true) => Ok(()),
+                (Some(_), true) => {
+                    *self = Self::none();
+                    Ok(())
+                }
+                // SAFETY: frames lie on this thread's stack in calls of `within` that have not returned: each takes its
+                // frame off when it does. Their nodes outlive those calls.
+                (Some(link), false) if unsafe { (*(*top).node).0.load(Ordering::Relaxed) } == link.from => Ok(()),
+                _ => self.link_below(top, to),
             }
-            self.link_below(top, to)
         }
 
         #[cold]
         fn link_below(&mut self, top: *const Frame, to: &Node) -> Result<(), Circular> {
+            *self = Self::none();
             let mut frame = top;
             while !frame.is_null() {
-                // SAFETY: frames lie on this thread's stack in calls of `within` that have not returned: each takes its
-                // frame off when it does. Their nodes outlive those calls.
+                // SAFETY: as in `link`.
                 let (node, below) = unsafe { ((*frame).node, (*frame).below) };
                 if ptr::eq(node, to) {
                     return Err(Circular);
                 }
                 frame = below;
             }
-            // SAFETY: as above.
+            // SAFETY: as in `link`.
             let from = unsafe { &*(*top).node };
             self.0 = Some(Box::new(GRAPH.with(|graph| graph.add(from, to))?));
             Ok(())
@@ -102,8 +116,8 @@ mod detect {
 
     impl Drop for Edge {
         fn drop(&mut self) {
-            if let Some(edge) = self.0.take() {
-                GRAPH.with(|graph| graph.edges.remove(&*edge));
+            if let Some(link) = self.0.take() {
+                GRAPH.with(|graph| graph.edges.remove(&(link.from, link.number)));
             }
         }
     }
@@ -131,14 +145,14 @@ mod detect {
             }
         }
 
-        fn add(&mut self, from: &Node, to: &Node) -> Result<(usize, usize), Circular> {
+        fn add(&mut self, from: &Node, to: &Node) -> Result<Link, Circular> {
             let (from, to) = (self.name(from), self.name(to));
             if self.reaches(to, from) {
                 return Err(Circular);
             }
             self.last_edge += 1;
             self.edges.insert((from, self.last_edge), to);
-            Ok((from, self.last_edge))
+            Ok(Link { from, number: self.last_edge })
         }
 
         fn reaches(&self, from: usize, to: usize) -> bool {

@@ -9,7 +9,7 @@ use crate::circle;
 use crate::error::{Error, Panic};
 use crate::flight::FlightRef;
 use crate::panics::{self, Payload};
-use crate::state::{Held, Left};
+use crate::state::{Held, Leaver, Left};
 use crate::table::Table;
 
 /// What running a carried work came to.
@@ -29,8 +29,8 @@ pub(crate) enum Driven<V> {
 pub(crate) enum Runner {
     /// A caller aboard.
     Caller,
-    /// A task of the runtime; `detached` if it counts as a caller.
-    Task { detached: bool },
+    /// A task of the runtime.
+    Task,
 }
 
 impl<K, V> FlightRef<K, V> {
@@ -51,18 +51,18 @@ impl<K, V> FlightRef<K, V> {
         if self.state.close_alone() {
             return Some(value);
         }
-        self.publish_or_free(table, Ok(value), false);
+        self.publish_or_free(table, Ok(value));
         None
     }
 
     /// The work failed to produce a value.
     pub(crate) fn fail(&self, table: &Table<K, V>, error: Error) {
         table.remove(self);
-        self.publish_or_free(table, Err(error), false);
+        self.publish_or_free(table, Err(error));
     }
 
-    fn publish_or_free(&self, table: &Table<K, V>, outcome: Result<V, Error>, detached: bool) {
-        if self.state.begin_landing(detached) {
+    fn publish_or_free(&self, table: &Table<K, V>, outcome: Result<V, Error>) {
+        if self.state.begin_landing() {
             // SAFETY: this thread just moved the state to `Landing`.
             unsafe { self.publish(outcome) };
         } else {
@@ -116,8 +116,8 @@ impl<K, V> FlightRef<K, V> {
     }
 
     /// A caller leaves before the end; see [`State::leave`](crate::state::State::leave).
-    pub(crate) fn leave(&self, table: &Table<K, V>, leader: bool, leading: bool) -> Left {
-        let left = self.state.leave(leader, leading);
+    pub(crate) fn leave(&self, table: &Table<K, V>, leaver: Leaver) -> Left {
+        let left = self.state.leave(leaver);
         match left {
             Left::Others | Left::Ended => {}
             Left::Vacated => self.notify(),
@@ -126,7 +126,7 @@ impl<K, V> FlightRef<K, V> {
             }
             Left::NobodyButWork => {
                 self.tear_down(table);
-                self.wake_runner();
+                self.runner.wake();
             }
         }
         left
@@ -138,6 +138,7 @@ impl<K, V> FlightRef<K, V> {
             return Held::Ended;
         }
         self.drop_work();
+        self.end_term();
         let held = self.state.vacate();
         if held == Held::Ended {
             self.free(table);
@@ -187,7 +188,7 @@ impl<K, V> FlightRef<K, V> {
                     };
                 }
                 table.remove(self);
-                self.publish_or_free(table, Ok(value), runner == Runner::Task { detached: true });
+                self.publish_or_free(table, Ok(value));
                 Driven::Landed
             }
             Err(payload) => {

@@ -16,7 +16,7 @@ use crate::group::Group;
 use crate::key::AsKey;
 use crate::panics;
 use crate::served::{Reports, Role, Served, WithServed};
-use crate::state::{Boarding, Left};
+use crate::state::{Boarding, Leaver, Left};
 
 /// What [`Group::enter`] makes of its caller.
 #[must_use = "dropping it leaves the flight at once"]
@@ -86,7 +86,11 @@ impl<K, V, R, S> Leader<K, V, R, S> {
 
     fn end<T>(mut self, end: impl FnOnce(&FlightRef<K, V>, &Group<K, V, R, S>) -> T) -> T {
         match self.flight.take() {
-            Some(flight) => end(&flight, &self.group),
+            Some(flight) => {
+                // That of `cancelled`, of this very leader.
+                let _waker = flight.runner.take();
+                end(&flight, &self.group)
+            }
             None => unreachable!("a leader has a flight until it is consumed"),
         }
     }
@@ -155,11 +159,12 @@ impl<K, V, R, S> Drop for Leader<K, V, R, S> {
             return;
         };
         let table = self.group.table();
-        // While the slot is still this leader's: whoever takes over may put its own waker there at once.
-        flight.clear_runner();
+        // Taken while the slot is still this leader's, because whoever takes over may put its own waker there at once; dropped
+        // when everything is in order.
+        let _waker = flight.runner.take();
         if panics::unwinding() && !self.made_unwinding {
             flight.fail(table, Error::Panicked(Panic::unseen()));
-        } else if flight.leave(table, true, true) == Left::Ended {
+        } else if flight.leave(table, Leaver::Leading) == Left::Ended {
             flight.free(table);
         }
     }

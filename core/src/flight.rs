@@ -13,7 +13,7 @@ use crate::circle::Node;
 use crate::error::Error;
 use crate::panics;
 use crate::state::{Snapshot, State};
-use crate::sync::{Arc, AtomicWaker};
+use crate::sync::{Arc, AtomicUsize, Ordering, WakerSlot};
 
 /// A work that any caller, or a task of the runtime, can run.
 pub(crate) type CarriedWork<V> = Pin<Box<dyn Future<Output = V> + Send>>;
@@ -25,7 +25,9 @@ pub(crate) struct Flight<K, V> {
     pub(crate) event: Event,
     /// The one who runs the work in a future of its own (a leader, a task), or who leads a relay: woken when the flight is
     /// ended from outside, and when a relayed work can go on.
-    pub(crate) runner: AtomicWaker,
+    pub(crate) runner: WakerSlot,
+    /// How often a runtime dropped the task that ran the work. Who started the work is its leader only as long as this has not changed.
+    abandoned: AtomicUsize,
     /// Where this flight stands in the graph of who waits for whom.
     pub(crate) node: Node,
     work: UnsafeCell<Option<Carried<K, V>>>,
@@ -96,7 +98,8 @@ impl<K, V> Flight<K, V> {
             state: State::new(),
             hash,
             event: Event::new(),
-            runner: AtomicWaker::new(),
+            runner: WakerSlot::new(),
+            abandoned: AtomicUsize::new(0),
             node: Node::new(),
             work: UnsafeCell::new(None),
             outcome: UnsafeCell::new(MaybeUninit::uninit()),
@@ -137,7 +140,7 @@ impl<K, V> Flight<K, V> {
         unsafe { (*self.outcome.get()).write(outcome) };
         let before = self.state.landed();
         self.tell(before);
-        self.wake_runner();
+        self.runner.wake();
     }
 
     /// The outcome, if the flight has landed.
@@ -158,22 +161,22 @@ impl<K, V> Flight<K, V> {
         self.notify();
     }
 
-    /// Wakes the one that waits in the slot, if any.
-    pub(crate) fn wake_runner(&self) {
-        // Its panic is its own, not that of whoever brings the news.
-        panics::contain(|| self.runner.wake());
+    /// A number, not zero, that changes whenever the leader of a spawned work stops being that. It comes round after 255 times, all
+    /// while one caller is not polled, at the price of a panic that unwinds in the wrong caller.
+    pub(crate) fn term(&self) -> u8 {
+        // Pairs with `end_term`; whoever reads a new number also sees the handover that made it, or will be told of it.
+        (self.abandoned.load(Ordering::Acquire) % 255) as u8 + 1
     }
 
-    /// Empties the slot, for whoever's it is.
-    pub(crate) fn clear_runner(&self) {
-        // A waker may be the last owner of a task, and so run any destructor.
-        panics::contain(|| drop(self.runner.take()));
+    /// The leader of a spawned work stops being that.
+    pub(crate) fn end_term(&self) {
+        self.abandoned.fetch_add(1, Ordering::Release);
     }
 
     /// The carried work can go on: every caller must know, for any one of them may never be polled again.
     pub(crate) fn wake_callers(&self) {
         self.tell(self.state.load());
-        self.wake_runner();
+        self.runner.wake();
     }
 
     /// Wakes everyone who listens, whoever they are: one that is never polled again must not swallow the news.

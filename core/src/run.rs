@@ -136,12 +136,11 @@ where
             Ok(Poll::Ready(value)) => {
                 // A destructor that panics must not cost the followers the value that is there.
                 let dropped = panics::catch(|| drop_work(flight, this.work), || {});
-                if registered {
-                    // Or landing would wake this very leader.
-                    flight.clear_runner();
-                }
+                // Left there, it would be this very leader that landing wakes.
+                let waker = registered.then(|| flight.runner.take());
                 let ending = flight.land(table, value);
                 this.caller.as_mut().done();
+                drop(waker);
                 rethrow(dropped);
                 Poll::Ready(ending)
             }

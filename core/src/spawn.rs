@@ -18,7 +18,7 @@ use crate::key::AsKey;
 use crate::relay::borrowed_waker;
 use crate::runtime::Spawn;
 use crate::served::{Reports, Served, WithServed};
-use crate::state::Held;
+use crate::state::{Held, Leaver};
 
 pin_project! {
     /// The future of [`Group::spawn`]. Does nothing until polled; dropping it leaves the flight.
@@ -117,9 +117,8 @@ impl<K, V, R, S> Future for Task<K, V, R, S> {
         // First this, so that whoever ends the flight from now on wakes the task.
         this.flight.runner.register(cx.waker());
         if this.flight.state.resume() != Held::Ended {
-            let runner = Runner::Task { detached: this.detached };
             let table = this.group.table();
-            if let Driven::Pending = this.flight.drive(table, runner, Some(cx.waker())) {
+            if let Driven::Pending = this.flight.drive(table, Runner::Task, Some(cx.waker())) {
                 return Poll::Pending;
             }
         }
@@ -142,7 +141,7 @@ impl<K, V, R, S> Drop for Task<K, V, R, S> {
             return;
         }
         if self.detached {
-            flight.leave(table, false, false);
+            flight.leave(table, Leaver::Task);
         }
         flight.wake_callers();
     }

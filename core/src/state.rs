@@ -65,8 +65,12 @@ const RUNNABLE: usize = 1 << 7;
 const LED: usize = 1 << 8;
 /// `forget` took the flight out of the table.
 const FORGOTTEN: usize = 1 << 9;
+/// One of the callers counted is the task itself, so that the flight outlives its callers.
+const DETACHED: usize = 1 << 10;
 /// One caller.
-const CALLER: usize = 1 << 10;
+const CALLER: usize = 1 << 11;
+/// More would overflow the word. Only reachable where a word has 32 bits, or by leaking callers.
+const MOST: usize = usize::MAX - 2 * CALLER;
 
 /// What the word said at one moment.
 #[derive(Clone, Copy)]
@@ -85,7 +89,7 @@ impl Snapshot {
     }
 
     pub(crate) fn callers(self) -> usize {
-        self.0 / CALLER
+        self.0 / CALLER - usize::from(self.0 & DETACHED != 0)
     }
 
     /// Whether the flight can be joined, or its result is on the way.
@@ -139,6 +143,19 @@ pub(crate) enum Held {
     },
     /// The flight was ended by somebody else. If the caller held the work it still does, and must tear it down.
     Ended,
+}
+
+/// Who leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leaver {
+    /// A caller that leads nothing.
+    Follower,
+    /// The leader whose work the flight carries.
+    Starter,
+    /// The leader whose work lived in its own future, and is gone.
+    Leading,
+    /// A detached task, which counted as a caller.
+    Task,
 }
 
 /// Who is left after a caller left.
@@ -195,6 +212,7 @@ impl State {
     pub(crate) fn board(&self) -> Boarding {
         let before = self.step(|word| match word & PHASE {
             // Everybody who joins will listen, so both are said in one step.
+            FLYING | VACANT if word > MOST => panic!("too many callers share one flight"),
             FLYING => Ok((word + CALLER) | HEARD),
             VACANT => Ok(lead(word) + CALLER),
             _ if Snapshot(word).is_clearing() => Ok(word | HEARD),
@@ -230,9 +248,8 @@ impl State {
     pub(crate) fn hand_to_task(&self, detached: bool) -> Held {
         held(self.step(|word| match word & PHASE {
             FLYING => {
-                let extra = if detached { CALLER } else { 0 };
-                // The leader will listen like everybody else.
-                Ok(((word | CARRIED | TASK | HEARD) & !BUSY) + extra)
+                let (extra, mark) = if detached { (CALLER, DETACHED) } else { (0, 0) };
+                Ok(((word | CARRIED | TASK | mark) & !BUSY) + extra)
             }
             _ => Err(()),
         }))
@@ -267,6 +284,11 @@ impl State {
         }))
     }
 
+    /// A caller is about to listen. To be said before it registers, so that whoever changes the word later knows.
+    pub(crate) fn mark_heard(&self) {
+        self.0.fetch_or(HEARD, Ordering::AcqRel);
+    }
+
     /// The carried work was woken. `true`: nobody knows yet, so callers must be told.
     pub(crate) fn mark_runnable(&self) -> bool {
         let before = self.0.fetch_or(RUNNABLE, Ordering::AcqRel);
@@ -283,11 +305,9 @@ impl State {
     }
 
     /// The leader, or who ran the carried work, has an outcome and may write it. `false`: the flight was cancelled.
-    /// `detached`: the runner is a task that counted as a caller, and stops doing so.
-    pub(crate) fn begin_landing(&self, detached: bool) -> bool {
-        let extra = if detached { CALLER } else { 0 };
+    pub(crate) fn begin_landing(&self) -> bool {
         self.step(|word| match word & PHASE {
-            FLYING => Ok(((word & !(PHASE | BUSY)) | LANDING) - extra),
+            FLYING => Ok((word & !(PHASE | BUSY)) | LANDING),
             _ => Err(()),
         })
         .is_ok()
@@ -340,9 +360,14 @@ impl State {
         }))
     }
 
-    /// A caller leaves before the end. `leading`: it was the leader, whose work lived in its own future and is gone.
-    pub(crate) fn leave(&self, leader: bool, leading: bool) -> Left {
-        let marks = if leader { LED } else { 0 };
+    /// A caller leaves before the end.
+    pub(crate) fn leave(&self, leaver: Leaver) -> Left {
+        let leading = leaver == Leaver::Leading;
+        let marks = match leaver {
+            Leaver::Follower => 0,
+            Leaver::Starter | Leaver::Leading => LED,
+            Leaver::Task => DETACHED,
+        };
         let mut left = Left::Others;
         let _ = self.step(|word| {
             if !Snapshot(word).is_open() {

@@ -11,6 +11,7 @@ use core::mem;
 use hashbrown::HashTable;
 
 use crate::flight::FlightRef;
+use crate::panics;
 use crate::sync::{AtomicUsize, Lock, Ordering};
 
 pub(crate) struct Table<K, V> {
@@ -109,7 +110,7 @@ impl<K, V> Table<K, V> {
         let hash = new.hash;
         let shard = self.shard(hash);
         let new = new.clone();
-        let (inserted, _dropped_unlocked) = shard.flights.with(|flights| {
+        let (inserted, replaced) = shard.flights.with(|flights| {
             let mut replaced = None;
             for flight in flights.iter_hash_mut(hash).filter(|flight| flight.hash == hash) {
                 if over.is_some_and(|over| over.is(flight)) {
@@ -125,6 +126,8 @@ impl<K, V> Table<K, V> {
             shard.len.store(flights.len(), Ordering::Relaxed);
             (true, None)
         });
+        // The user's key and value, perhaps; see `caller::board`.
+        panics::contain(|| drop(replaced));
         inserted
     }
 

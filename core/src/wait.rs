@@ -4,7 +4,7 @@
 //! async block. Boxing that block would cost every follower an allocation. So the block is kept in a field of plain
 //! memory here, and its type is found again, whenever it is needed, by naming the function that makes it.
 
-use core::future::Future;
+use core::future::{Future, poll_fn};
 use core::marker::PhantomPinned;
 use core::mem::MaybeUninit;
 use core::pin::Pin;
@@ -32,12 +32,23 @@ unsafe impl Send for Source {}
 // SAFETY: as above.
 unsafe impl Sync for Source {}
 
-/// Waits for one notification after the first poll.
-async fn listen(source: Source) {
+/// Waits for one notification after the first poll. `false`: listening panicked.
+async fn listen(source: Source) -> bool {
     // SAFETY: `Waiting::start` requires the event to outlive this future.
     let event = unsafe { &*source.0 };
     listener!(event => listener);
-    listener.await;
+    poll_fn(move |cx| {
+        let mut polled = None;
+        // A panic must not unwind through this block: it would drop the listener while unwinding, and event-listener's own
+        // assertions may not hold then, which would abort.
+        panics::contain(|| polled = Some(Pin::new(&mut listener).poll(cx)));
+        match polled {
+            Some(Poll::Pending) => Poll::Pending,
+            Some(Poll::Ready(())) => Poll::Ready(true),
+            None => Poll::Ready(false),
+        }
+    })
+    .await
 }
 
 impl Waiting {
@@ -59,7 +70,7 @@ impl Waiting {
         // SAFETY: nothing is moved out; the slot is only ever used pinned.
         let this = unsafe { self.get_unchecked_mut() };
         // SAFETY: the slot is vacant after `stop`, and dropped by `stop` before it is reused or freed.
-        unsafe { place(&mut this.slot, listen, Source(event)) };
+        unsafe { place(&raw mut this.slot, listen, Source(event)) };
         this.listening = true;
     }
 
@@ -68,21 +79,18 @@ impl Waiting {
         debug_assert!(self.listening);
         // SAFETY: nothing is moved out.
         let this = unsafe { self.as_mut().get_unchecked_mut() };
-        // A waker that panics when cloned would do so under event-listener's lock and leave its counter off by one, which its own
-        // debug assertions turn into an abort. Where those are compiled in, such a waker panics here instead.
-        #[cfg(debug_assertions)]
-        drop(cx.waker().clone());
         let mut polled = None;
         // SAFETY: `listening` says that the slot holds the future, and `self` is pinned, so it is too.
-        panics::contain(|| polled = Some(unsafe { future(&mut this.slot, listen) }.poll(cx)));
-        match polled {
-            Some(Poll::Pending) => return Poll::Pending,
-            Some(Poll::Ready(())) => {}
-            // Either event-listener tripped over what a panicking waker left (see `stop`), or it is this caller's waker that
-            // cannot be cloned. The latter panics again here, where it is the caller's own business.
-            None => drop(cx.waker().clone()),
+        panics::contain(|| polled = Some(unsafe { future(&raw mut this.slot, listen) }.poll(cx)));
+        if let Some(Poll::Pending) = polled {
+            return Poll::Pending;
         }
         self.stop();
+        if polled != Some(Poll::Ready(true)) {
+            // Either event-listener tripped over what a panicking waker left behind (see `stop`), or it is this caller's waker that
+            // cannot be cloned. The latter panics again here, where it is the caller's own business.
+            drop(cx.waker().clone());
+        }
         Poll::Ready(())
     }
 
@@ -94,7 +102,7 @@ impl Waiting {
             // A waker that panicked in the event's notification can leave event-listener's counters off by one, which its
             // own debug assertions turn into a panic here; the listener is unlinked all the same.
             // SAFETY: the slot holds the future, which is dropped in place and, as `listening` is false now, never used again.
-            panics::contain(|| unsafe { clear(&mut this.slot, listen) });
+            panics::contain(|| unsafe { clear(&raw mut this.slot, listen) });
         }
     }
 }
@@ -106,6 +114,8 @@ impl Drop for Waiting {
     }
 }
 
+/// Only ever handled by raw pointer: other threads write to the listener inside, through event-listener's list, so a `&mut` to it
+/// that claims to be the only way there would lie.
 type Slot = MaybeUninit<[usize; WORDS]>;
 
 /// Whether the future that `F` stands for lies in the slot itself.
@@ -118,20 +128,22 @@ impl<F> Fits<F> {
 /// # Safety
 ///
 /// The slot is vacant, and will be [cleared](clear) with the same `make`.
-unsafe fn place<A, F: Future<Output = ()>>(slot: &mut Slot, make: impl Fn(A) -> F, argument: A) {
+unsafe fn place<A, F: Future<Output = bool>>(slot: *mut Slot, make: impl Fn(A) -> F, argument: A) {
     let future = make(argument);
     if Fits::<F>::IN_PLACE {
         // SAFETY: it fits, by the check above.
-        unsafe { slot.as_mut_ptr().cast::<F>().write(future) };
+        unsafe { slot.cast::<F>().write(future) };
     } else {
         let heap = alloc::boxed::Box::into_raw(alloc::boxed::Box::new(future));
         // SAFETY: a pointer fits into eleven words.
-        unsafe { slot.as_mut_ptr().cast::<*mut F>().write(heap) };
+        unsafe { slot.cast::<*mut F>().write(heap) };
     }
 }
 
-fn pointer<F>(slot: &mut Slot) -> *mut F {
-    let slot = slot.as_mut_ptr();
+/// # Safety
+///
+/// The slot was filled by [`place`] and not cleared since.
+unsafe fn pointer<F>(slot: *mut Slot) -> *mut F {
     if Fits::<F>::IN_PLACE {
         slot.cast()
     } else {
@@ -143,7 +155,7 @@ fn pointer<F>(slot: &mut Slot) -> *mut F {
 /// # Safety
 ///
 /// The slot was filled by [`place`] with the same `make`, not cleared since, and does not move.
-unsafe fn future<A, F: Future<Output = ()>>(slot: &mut Slot, _make: impl Fn(A) -> F) -> Pin<&mut F> {
+unsafe fn future<'a, A, F: Future<Output = bool> + 'a>(slot: *mut Slot, _make: impl Fn(A) -> F) -> Pin<&'a mut F> {
     // SAFETY: the future is there and is never moved: it lies in a pinned slot, or on the heap.
     unsafe { Pin::new_unchecked(&mut *pointer::<F>(slot)) }
 }
@@ -151,8 +163,9 @@ unsafe fn future<A, F: Future<Output = ()>>(slot: &mut Slot, _make: impl Fn(A) -
 /// # Safety
 ///
 /// As for [`future`]; the slot is vacant afterwards, even if this panics.
-unsafe fn clear<A, F: Future<Output = ()>>(slot: &mut Slot, _make: impl Fn(A) -> F) {
-    let future = pointer::<F>(slot);
+unsafe fn clear<A, F: Future<Output = bool>>(slot: *mut Slot, _make: impl Fn(A) -> F) {
+    // SAFETY: as the caller promises.
+    let future = unsafe { pointer::<F>(slot) };
     if Fits::<F>::IN_PLACE {
         // SAFETY: the future is there and not used again.
         unsafe { future.drop_in_place() };
