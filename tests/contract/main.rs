@@ -1,6 +1,7 @@
 //! The contract, promise by promise, on every runtime.
 
 mod common;
+mod found;
 mod p01_one_at_a_time;
 mod p02_one_result;
 mod p03_nothing_left_behind;
