@@ -34,7 +34,7 @@ pub trait Spawn {
     /// how coflight learns of it. Must not wait for the task.
     ///
     /// A runtime that is shut down must drop its tasks then, as all those with an adapter here do. If it leaves them to whoever drops
-    /// their last waker, a task that follows a flight can be dropped inside its own waker's `wake`, which event-listener calls with
+    /// their last waker, a task that follows a flight can be dropped inside its own waker's `wake`, or when that waker is replaced, which event-listener does with
     /// its list locked: that thread would wait for itself.
     fn spawn<F>(&self, task: F)
     where
