@@ -189,3 +189,25 @@ fn shrink<K, V>(flights: &mut HashTable<FlightRef<K, V>>) -> Option<HashTable<Fl
     flights.shrink_to((len * 2).max(KEPT), |flight| flight.hash);
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flight::Flight;
+
+    #[test]
+    fn p03_a_burst_gives_its_memory_back() {
+        let table: Table<u64, ()> = Table::new(1);
+        let capacity = || table.shards[0].flights.with(|flights| flights.capacity());
+        let burst: Vec<_> = (0..10_000).map(|key| FlightRef::new(Flight::new(key, key << 40 | key))).collect();
+        for flight in &burst {
+            assert!(table.insert(flight, &[], None));
+        }
+        assert!(capacity() >= burst.len() && !table.seems_empty(0));
+        for flight in &burst {
+            assert!(table.remove(flight) && !table.remove(flight));
+        }
+        assert!(capacity() <= KEPT * 2, "{} places kept", capacity());
+        assert!(table.seems_empty(0) && table.count_open() == 0);
+    }
+}
