@@ -16,5 +16,6 @@ mod p11_no_user_code_under_a_lock;
 mod p12_a_followers_work_is_never_called;
 mod p13_forget_and_cancel;
 mod p17_across_runtimes;
+mod runtimes;
 mod served;
 mod types;
