@@ -174,8 +174,10 @@ impl<'g, 'k, K, V, R, S, Q: ?Sized> Caller<'g, 'k, K, V, R, S, Q> {
         let this = self.project();
         *this.place = Place::Done;
         *this.edge = Edge::none();
+        // Before the flight goes, in which the event lies.
+        this.waiting.stop();
         if let Some(flight) = this.flight.take() {
-            note_callers(this.shared_by, flight.state.load());
+            *this.shared_by = u32::try_from(flight.state.load().callers()).unwrap_or(u32::MAX).max(1);
             // Its last owner drops the user's key and value.
             panics::contain(|| drop(flight));
         }
@@ -294,7 +296,6 @@ where
         let now = flight.state.load();
         match now.phase() {
             Phase::Landed => {
-                this.waiting.stop();
                 let ending = flight.ending();
                 let led = *this.started == flight.term();
                 self.done();
@@ -343,12 +344,10 @@ where
                     match flight.drive(table, Runner::Caller, None) {
                         Driven::Pending | Driven::Landed => {}
                         Driven::Alone(value) => {
-                            this.waiting.stop();
                             self.done();
                             return Poll::Ready(Some(Turn::Landed(Ok(value))));
                         }
                         Driven::Panicked(payload) => {
-                            this.waiting.stop();
                             self.done();
                             panics::resume(payload);
                         }
@@ -377,10 +376,6 @@ where
             }
         }
     }
-}
-
-fn note_callers(shared_by: &mut u32, state: Snapshot) {
-    *shared_by = u32::try_from(state.callers()).unwrap_or(u32::MAX).max(1);
 }
 
 /// Finds the flight for `key` and boards it, or lists a new one (`None`) with the caller as its leader.

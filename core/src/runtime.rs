@@ -33,9 +33,9 @@ pub trait Spawn {
     /// Starts `task`, to be polled until it is finished. A runtime that is shut down, or cannot take the task, drops it; that is
     /// how coflight learns of it. Must not wait for the task.
     ///
-    /// A runtime that is shut down must drop its tasks then, as all those with an adapter here do. If it leaves them to whoever drops
-    /// their last waker, a task that follows a flight can be dropped inside its own waker's `wake`, or when that waker is replaced, which event-listener does with
-    /// its list locked: that thread would wait for itself.
+    /// A runtime that is shut down must drop its tasks then, as all those with an adapter here do. If it leaves them to whoever
+    /// drops their last waker, a task that follows a flight can be dropped inside its own waker's `wake`, or when that waker is
+    /// replaced. event-listener does both with its list locked, and that thread would wait for itself.
     fn spawn<F>(&self, task: F)
     where
         F: Future<Output = ()> + Send + 'static;

@@ -10,6 +10,7 @@ use coflight::*;
 macro_rules! is {
     ($type:ty: $trait:path) => {{
         struct Probe<T: ?Sized>(std::marker::PhantomData<T>);
+        // Of the two, only the one that answers is used.
         #[allow(dead_code)]
         impl<T: ?Sized + $trait> Probe<T> {
             const HAS: bool = true;
