@@ -1,13 +1,22 @@
 //! Everything that can be chosen for a group.
 
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
+use core::time::Duration;
 
+use crate::config::{Config, Configured, Limits, OnFailure};
+use crate::events::{Observer, Show};
 use crate::group::{Group, Inner};
 use crate::hash::DefaultHashBuilder;
-use crate::runtime::NoRuntime;
-use crate::sync::Arc;
+use crate::linger::{self, Lingering};
+use crate::runtime::{NoRuntime, Runtime, Timed};
+use crate::stats::Totals;
+use crate::sync::{Arc, AtomicUsize, Lock};
 use crate::table::Table;
+use crate::time::{self, Time};
 
 /// Builds a [`Group`].
 ///
@@ -15,8 +24,20 @@ use crate::table::Table;
 /// use std::collections::hash_map::RandomState;
 /// use coflight_core::Group;
 ///
-/// let flights: Group<String, u64, _, _> = Group::builder().hasher(RandomState::new()).shards(8).build();
+/// let flights: Group<String, u64, _, _> = Group::builder().hasher(RandomState::new()).shards(8).max_flights(10_000).build();
 /// # assert!(flights.is_empty());
+/// ```
+///
+/// # Limits and windows
+///
+/// All of them can be overridden by one call, also with none: see [`Call`](crate::Call). Nothing is paid for what is not chosen. Those that need a
+/// clock exist only on a builder that was given its [`runtime`](Self::runtime):
+///
+/// ```compile_fail,E0277
+/// use std::time::Duration;
+/// use coflight_core::Group;
+///
+/// let flights: Group<String, u64> = Group::builder().timeout(Duration::from_secs(5)).build();
 /// ```
 #[must_use = "a builder does nothing until `build`"]
 pub struct Builder<K, V, R = NoRuntime, S = DefaultHashBuilder> {
@@ -24,7 +45,21 @@ pub struct Builder<K, V, R = NoRuntime, S = DefaultHashBuilder> {
     hasher: S,
     shards: Option<usize>,
     detach: bool,
+    chosen: Chosen<K, V>,
     _flights: PhantomData<fn() -> (K, V)>,
+}
+
+/// What becomes the group's configuration.
+struct Chosen<K, V> {
+    name: Option<String>,
+    limits: Limits,
+    linger_failures: bool,
+    on_failure: OnFailure,
+    failed_if: Option<fn(&V) -> bool>,
+    time: Option<Arc<dyn Time>>,
+    sweeps: Option<Arc<dyn linger::Start<K, V>>>,
+    observers: Vec<Box<dyn Observer<K>>>,
+    show: Option<Show<K>>,
 }
 
 impl<K, V> Builder<K, V> {
@@ -34,23 +69,38 @@ impl<K, V> Builder<K, V> {
             hasher: DefaultHashBuilder::default(),
             shards: None,
             detach: false,
+            chosen: Chosen {
+                name: None,
+                limits: Limits::default(),
+                linger_failures: false,
+                on_failure: OnFailure::Share,
+                failed_if: None,
+                time: None,
+                sweeps: None,
+                observers: Vec::new(),
+                show: None,
+            },
             _flights: PhantomData,
         }
     }
 }
 
-impl<K, V, R, S> Builder<K, V, R, S> {
-    /// The runtime, which [`Group::spawn`] needs. Default: none.
-    pub fn runtime<R2>(self, runtime: R2) -> Builder<K, V, R2, S> {
-        Builder { runtime, hasher: self.hasher, shards: self.shards, detach: self.detach, _flights: PhantomData }
+impl<K, V, S> Builder<K, V, NoRuntime, S> {
+    /// The runtime, which [`Group::spawn`] and every limit that needs a clock need. Comes before those limits, once. Default: none.
+    pub fn runtime<R>(self, runtime: R) -> Builder<K, V, R, S> {
+        let Self { runtime: _, hasher, shards, detach, chosen, _flights } = self;
+        Builder { runtime, hasher, shards, detach, chosen, _flights }
     }
+}
 
+impl<K, V, R, S> Builder<K, V, R, S> {
     /// The hasher. Default: [`DefaultHashBuilder`].
     pub fn hasher<S2>(self, hasher: S2) -> Builder<K, V, R, S2> {
-        Builder { runtime: self.runtime, hasher, shards: self.shards, detach: self.detach, _flights: PhantomData }
+        let Self { runtime, hasher: _, shards, detach, chosen, _flights } = self;
+        Builder { runtime, hasher, shards, detach, chosen, _flights }
     }
 
-    /// How many parts the table has, each with a lock of its own; rounded up to a power of two, between 1 and 65,536. Each takes 128
+    /// How many parts the table has, each with a lock of its own; rounded up to a power of two, between 1 and 65,536. Each takes 256
     /// bytes when empty. Default: 32 for each core, at least 64 and at most 1,024; without `std`, one.
     pub fn shards(mut self, shards: usize) -> Self {
         self.shards = Some(shards);
@@ -63,16 +113,176 @@ impl<K, V, R, S> Builder<K, V, R, S> {
         self
     }
 
+    /// What the group is called in [events](crate::Event::group), and so in metrics and logs. Default: nothing.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.chosen.name = Some(name.into());
+        self
+    }
+
+    /// How many flights may be in progress at a time. Beyond that a call for a new key gets [`Error::Full`](crate::Error::Full) at once; joining a flight
+    /// in progress still works. A lingering result is not in progress, a forgotten flight is. Default: any number.
+    pub fn max_flights(mut self, flights: usize) -> Self {
+        self.chosen.limits.max_flights = Some(flights);
+        self
+    }
+
+    /// How many callers may be aboard one flight, its leader included; at least 1. The next one starts another flight for the same key, whose
+    /// work then runs at the same time; [`cancel`](Group::cancel) and [`forget`](Group::forget) mean both. A caller that leaves makes room,
+    /// until another flight was started. Default: any number.
+    pub fn max_callers(mut self, callers: usize) -> Self {
+        self.chosen.limits.max_callers = Some(callers);
+        self
+    }
+
+    /// Adds an observer, which is told everything that happens in the group, after those that were added before. Default: none.
+    pub fn observer(mut self, observer: impl Observer<K> + 'static) -> Self {
+        self.chosen.observers.push(Box::new(observer));
+        self
+    }
+
+    /// How keys are shown in logs. Default: not at all, but as a number that tells nothing of the key, because keys can hold secrets.
+    ///
+    /// ```
+    /// use coflight_core::Group;
+    ///
+    /// let flights: Group<u64, u64> = Group::builder()
+    ///     .show_keys(|key, f| write!(f, "user {key}"))
+    ///     .observer(|event: &coflight_core::Event<'_, u64>| println!("{}: {}", event.shown_key(), event.kind()))
+    ///     .build();
+    /// # let _ = flights;
+    /// ```
+    pub fn show_keys(mut self, show: fn(&K, &mut fmt::Formatter<'_>) -> fmt::Result) -> Self {
+        self.chosen.show = Some(show);
+        self
+    }
+
+    /// What becomes of a work that failed. Default: [`OnFailure::Share`].
+    pub fn on_failure(mut self, on_failure: OnFailure) -> Self {
+        self.chosen.on_failure = on_failure;
+        self
+    }
+
+    /// Which values of a plain verb are failures, for [`on_failure`](Self::on_failure), [`linger`](Self::linger) and the accounts. The errors of the `try_`
+    /// verbs always are. Default: none.
+    pub fn failed_if(mut self, failed: fn(&V) -> bool) -> Self {
+        self.chosen.failed_if = Some(failed);
+        self
+    }
+
+    /// Whether failures [linger](Self::linger) like other results. Default: `false`.
+    pub fn linger_failures(mut self, linger: bool) -> Self {
+        self.chosen.linger_failures = linger;
+        self
+    }
+
     /// The group.
     pub fn build(self) -> Group<K, V, R, S> {
+        let table = Table::new(self.shards.unwrap_or_else(default_shards));
         Group {
             inner: Arc::new(Inner {
-                table: Table::new(self.shards.unwrap_or_else(default_shards)),
+                config: Configured::new(self.chosen.into_config(&table)),
+                table,
                 hasher: self.hasher,
                 runtime: self.runtime,
                 detach: self.detach,
+                base: Lock::new(Totals::default()),
             }),
         }
+    }
+}
+
+/// What needs a clock.
+impl<K, V, R: Timed, S> Builder<K, V, R, S> {
+    /// How long a flight may take, from when its first leader began. Then its work is dropped, all aboard get
+    /// [`Error::TimedOut`](crate::Error::TimedOut), and the key is free as soon as the work is gone; nobody waits for the work's
+    /// own cleaning up but the one caller that does it. Default: any time.
+    ///
+    /// Every caller aboard keeps the limit for itself, so no caller that is polled waits longer, whatever the leader does. A result that is
+    /// ready counts, even if it came late and nobody looked before. A closure of [`run_blocking`](Group::run_blocking) cannot be stopped:
+    /// the key stays taken until it returns. If the runtime is shut down its timers ring no more; the limit then holds whenever something else wakes a
+    /// caller.
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.chosen.limits.timeout = Some(limit);
+        self.timed()
+    }
+
+    /// How long a leader may take before one follower starts **its own** work beside the leader's. The first result, or panic, of the
+    /// two answers all, and the other work is dropped. If the follower leaves first, another one starts; newcomers just follow. Default: any time.
+    ///
+    /// For [`run`](Group::run), this bounds how long a leader that is alive but not polled holds up the others.
+    pub fn overtake_after(mut self, limit: Duration) -> Self {
+        self.chosen.limits.overtake_after = Some(limit);
+        self.timed()
+    }
+
+    /// How long one call may take, from its first poll. Then that caller leaves, with [`Error::WaitTimedOut`](crate::Error::WaitTimedOut), as if it had been dropped: the
+    /// others do not notice. Default: any time.
+    pub fn wait_timeout(mut self, limit: Duration) -> Self {
+        self.chosen.limits.wait_timeout = Some(limit);
+        self.timed()
+    }
+
+    /// How old a flight may be and still be joined. A newcomer that finds an older one starts another, so that the data it gets is never
+    /// older than this; the older one goes on, and [`cancel`](Group::cancel) and [`forget`](Group::forget) mean both. Also holds for a result that
+    /// [lingers](Self::linger). Default: any age.
+    pub fn join_within(mut self, age: Duration) -> Self {
+        self.chosen.limits.join_within = Some(age);
+        self.timed()
+    }
+
+    /// Notes when each flight starts, by the runtime's clock, for the ages of [`Group::in_flight`], the durations of events, and
+    /// [`Call::join_within`](crate::Call::join_within). Every limit that needs a clock does this already.
+    pub fn timed(mut self) -> Self {
+        self.chosen.time = Some(time::of(&self.runtime));
+        self
+    }
+}
+
+impl<K, V, R, S> Builder<K, V, R, S>
+where
+    K: Send + Sync + 'static,
+    V: Send + Sync + 'static,
+    R: Runtime,
+{
+    /// How long a result is served to newcomers after it was ready; [`forget`](Group::forget) and [`cancel`](Group::cancel) end that. Failures do not
+    /// linger unless [asked](Self::linger_failures). Default: not at all.
+    ///
+    /// The memory that a result takes is freed by a task of the runtime when the time is over, or, if the runtime is shut down, at once.
+    pub fn linger(mut self, linger: Duration) -> Self {
+        self.chosen.limits.linger = Some(linger);
+        self.chosen.sweeps = Some(linger::on(&self.runtime));
+        self.timed()
+    }
+}
+
+impl<K, V> Chosen<K, V> {
+    /// Nothing, if nothing was chosen.
+    fn into_config(self, table: &Table<K, V>) -> Option<Config<K, V>> {
+        let Self { name, limits, linger_failures, on_failure, failed_if, time, sweeps, observers, show } = self;
+        let limited = time.is_some() || limits.max_flights.is_some() || limits.max_callers.is_some();
+        let judges = linger_failures || on_failure != OnFailure::Share || failed_if.is_some();
+        if !limited && !judges && name.is_none() && observers.is_empty() && show.is_none() {
+            return None;
+        }
+        let lingering = sweeps
+            .zip(time.as_ref())
+            .map(|(sweeps, time)| Arc::new(Lingering::new(Arc::clone(time), sweeps, table.clone())));
+        Some(Config {
+            name,
+            limits,
+            linger_failures,
+            on_failure,
+            failed_if,
+            time,
+            lingering,
+            observers,
+            show,
+            blind: DefaultHashBuilder::default(),
+            flights: AtomicUsize::new(0),
+            number: AtomicUsize::new(0),
+            #[cfg(feature = "std")]
+            origin: std::time::Instant::now(),
+        })
     }
 }
 

@@ -2,21 +2,27 @@
 //!
 //! This is the part that all verbs share. A verb polls [`Caller::poll_turn`] until it is told to lead or handed the outcome.
 
+use alloc::boxed::Box;
 use core::hash::BuildHasher;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
+use crate::boarding::{self, Boarded};
 use crate::circle::{self, Edge};
-use crate::ending::{Driven, Runner};
+use crate::ending::{Driven, Landing, Runner};
 use crate::error::{Error, Panic};
+use crate::events::EventKind;
 use crate::flight::{Flight, FlightRef};
 use crate::group::Group;
 use crate::key::AsKey;
+use crate::options::{Asks, Luggage, Wait};
 use crate::panics;
 use crate::served::{Role, Served};
-use crate::state::{Boarding, Leaver, Left, Phase, Snapshot};
+use crate::snapshot::Verb;
+use crate::state::{Leaver, Phase, Snapshot};
+use crate::stats::Deed;
 use crate::wait::Waiting;
 
 /// Where a caller stands.
@@ -30,6 +36,8 @@ enum Place {
     Aboard,
     /// Aboard, and its own work is the flight's.
     Leading,
+    /// It was refused, and is to be told.
+    Refused,
     /// It has its answer, or left.
     Done,
 }
@@ -49,7 +57,8 @@ pin_project! {
         flight: Option<FlightRef<K, V>>,
         #[pin]
         waiting: Waiting,
-        edge: Edge,
+        // What few callers need: options of their own, a limit, a place in the graph of who waits for whom.
+        luggage: Option<Box<Luggage<K, V>>>,
         place: Place,
         role: Role,
         // The term of the flight in which it started the work that the flight carries, so that a panic of that work is its own; or zero.
@@ -68,19 +77,34 @@ pin_project! {
 }
 
 impl<'g, 'k, K, V, R, S, Q: ?Sized> Caller<'g, 'k, K, V, R, S, Q> {
-    pub(crate) fn new(group: &'g Group<K, V, R, S>, key: &'k Q) -> Self {
+    pub(crate) fn new(group: &'g Group<K, V, R, S>, key: &'k Q, luggage: Option<Box<Luggage<K, V>>>) -> Self {
         Self {
             group,
             key,
             flight: None,
             waiting: Waiting::new(),
-            edge: Edge::none(),
+            luggage,
             place: Place::Outside,
             role: Role::Followed,
             started: 0,
             in_slot: false,
             shared_by: 1,
         }
+    }
+
+    /// A caller that boarded already, and does not lead.
+    pub(crate) fn boarded(
+        group: &'g Group<K, V, R, S>,
+        key: &'k Q,
+        boarded: Boarded<K, V>,
+        luggage: Option<Box<Luggage<K, V>>>,
+    ) -> Self {
+        let mut caller = Self::new(group, key, luggage);
+        (caller.flight, caller.place, caller.role) = placed(boarded);
+        if let Some(flight) = &caller.flight {
+            flight.tell_observers();
+        }
+        caller
     }
 
     /// The flight. Only while aboard.
@@ -91,29 +115,12 @@ impl<'g, 'k, K, V, R, S, Q: ?Sized> Caller<'g, 'k, K, V, R, S, Q> {
         }
     }
 
-    /// A caller that [boarded](board) already.
-    pub(crate) fn boarded(
-        group: &'g Group<K, V, R, S>,
-        key: &'k Q,
-        flight: FlightRef<K, V>,
-        boarding: Boarding,
-    ) -> Self {
-        let mut caller = Self::new(group, key);
-        caller.flight = Some(flight);
-        caller.place = match boarding {
-            Boarding::Clearing | Boarding::Gone => Place::Watching,
-            Boarding::Followed => Place::Aboard,
-            Boarding::TookOver => Place::Leading,
-        };
-        caller
-    }
-
     pub(crate) fn served(&self) -> Served {
         Served::new(self.role, self.shared_by as usize)
     }
 
     /// Leaves the flight, if aboard.
-    fn leave(self: Pin<&mut Self>) {
+    pub(crate) fn leave(self: Pin<&mut Self>) {
         let this = self.project();
         this.waiting.stop();
         let place = core::mem::replace(this.place, Place::Done);
@@ -126,22 +133,17 @@ impl<'g, 'k, K, V, R, S, Q: ?Sized> Caller<'g, 'k, K, V, R, S, Q> {
             // Taken while the slot is still this caller's, because whoever takes over may put its own waker there at once; dropped
             // when everything is in order.
             let _waker = (leaver == Leaver::Leading || *this.in_slot).then(|| flight.runner.take());
-            let left = flight.leave(this.group.table(), leaver);
-            if leaver == Leaver::Leading && left == Left::Ended {
-                // Cancelled; in case a panic of this leader's waker kept it from putting its work down.
-                flight.free(this.group.table());
-            }
+            flight.depart(this.group.table(), leaver);
         }
-        *this.edge = Edge::none();
+        unlink(this.luggage);
     }
 
     /// The leader gives its flight away, to a guard of its own.
-    pub(crate) fn into_lead(self: Pin<&mut Self>) -> (FlightRef<K, V>, Role, Edge) {
+    pub(crate) fn into_lead(self: Pin<&mut Self>) -> (FlightRef<K, V>, Role, Option<Box<Luggage<K, V>>>) {
         let this = self.project();
         *this.place = Place::Done;
-        let edge = core::mem::replace(this.edge, Edge::none());
         match this.flight.take() {
-            Some(flight) => (flight, *this.role, edge),
+            Some(flight) => (flight, *this.role, this.luggage.take()),
             None => unreachable!("a caller that leads has a flight"),
         }
     }
@@ -158,11 +160,11 @@ impl<'g, 'k, K, V, R, S, Q: ?Sized> Caller<'g, 'k, K, V, R, S, Q> {
     pub(crate) fn start<T>(self: Pin<&mut Self>, work: impl FnOnce() -> T) -> T {
         let flight = self.flight();
         let table = self.group.table();
-        let unseen = || flight.fail(table, Error::Panicked(Panic::unseen()));
+        let unseen = || flight.fail(table, Panic::unseen());
         match circle::within(&flight.node, || panics::catch(work, unseen)) {
             Ok(started) => started,
             Err(payload) => {
-                flight.fail(table, Error::Panicked(Panic::told(&payload)));
+                flight.fail(table, Panic::told(&payload));
                 self.done();
                 panics::resume(payload);
             }
@@ -173,7 +175,7 @@ impl<'g, 'k, K, V, R, S, Q: ?Sized> Caller<'g, 'k, K, V, R, S, Q> {
     pub(crate) fn done(self: Pin<&mut Self>) {
         let this = self.project();
         *this.place = Place::Done;
-        *this.edge = Edge::none();
+        unlink(this.luggage);
         // Before the flight goes, in which the event lies.
         this.waiting.stop();
         if let Some(flight) = this.flight.take() {
@@ -184,12 +186,116 @@ impl<'g, 'k, K, V, R, S, Q: ?Sized> Caller<'g, 'k, K, V, R, S, Q> {
     }
 
     /// Notes that the work being run on this thread, if any, waits for this flight.
-    pub(crate) fn link(self: Pin<&mut Self>) -> Result<(), crate::circle::Circular> {
+    #[inline]
+    pub(crate) fn link(self: Pin<&mut Self>) -> Result<(), circle::Circular> {
         let this = self.project();
         match this.flight {
-            Some(flight) => this.edge.link(&flight.node),
+            Some(flight) => link(this.luggage, flight),
             None => Ok(()),
         }
+    }
+
+    /// The leader has a value. `Some`: what its call returns; `None`: the flight says so, as soon as it has landed.
+    pub(crate) fn land(mut self: Pin<&mut Self>, value: V, failed: bool) -> Option<Result<V, Error>>
+    where
+        V: Clone,
+    {
+        let flight = self.flight();
+        let ending = match flight.land(self.group.table(), value, failed) {
+            Landing::Own(value) | Landing::HandedOn(value) => Ok(value),
+            Landing::Shared => flight.ending(),
+            Landing::Elsewhere => {
+                self.as_mut().follow_on();
+                return None;
+            }
+        };
+        self.done();
+        Some(ending)
+    }
+
+    /// The flight that this caller led was ended by somebody else, whose word counts.
+    pub(crate) fn follow_on(self: Pin<&mut Self>) {
+        let this = self.project();
+        *this.place = Place::Aboard;
+        *this.started = 0;
+    }
+
+    /// Whether this leader, who must not be running its work, is to stop it: the flight's time is over, which it says to all, or its own is, and
+    /// then what it gets. `waker`: woken when that comes.
+    pub(crate) fn poll_lead_limits(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Stop {
+        let this = self.project();
+        let Some(flight) = this.flight else { return Stop::No };
+        if flight.terms.is_none() && this.luggage.is_none() {
+            return Stop::No;
+        }
+        let deadline = flight.terms.as_ref().and_then(|terms| terms.deadline);
+        let wait = this.luggage.as_ref().and_then(|luggage| luggage.wait.clone());
+        let Some(next) = deadline.into_iter().chain(wait.as_ref().map(|wait| wait.until)).min() else {
+            return Stop::No;
+        };
+        let config = this.group.config();
+        if !rang(flight, config, this.luggage.get_or_insert_default(), next, cx) {
+            return Stop::No;
+        }
+        if deadline == Some(next) {
+            flight.expire(this.group.table());
+            return Stop::Ended;
+        }
+        Stop::Leave(wait.map_or(Error::WaitTimedOut, |wait| wait.error))
+    }
+}
+
+/// Whether a leader is to stop.
+pub(crate) enum Stop {
+    No,
+    /// The flight has ended.
+    Ended,
+    /// The leader is to leave, with this.
+    Leave(Error),
+}
+
+/// Whether the clock has come to `at`; if not, the task is woken then.
+fn rang<K, V>(
+    flight: &FlightRef<K, V>,
+    config: Option<&crate::sync::Arc<crate::config::Config<K, V>>>,
+    luggage: &mut Luggage<K, V>,
+    at: core::time::Duration,
+    cx: &mut Context<'_>,
+) -> bool {
+    let Luggage { options, alarm, .. } = luggage;
+    let flights = || flight.terms.as_ref().and_then(|terms| terms.time());
+    let own = options.time.as_deref().or_else(|| config.and_then(|config| config.time.as_deref()));
+    own.or_else(flights).is_some_and(|time| alarm.rang(time, at, cx))
+}
+
+/// Where a call stands that asked.
+fn placed<K, V>(boarded: Boarded<K, V>) -> (Option<FlightRef<K, V>>, Place, Role) {
+    match boarded {
+        Boarded::Leads(flight) => (Some(flight), Place::Leading, Role::Led),
+        Boarded::TookOver(flight) => (Some(flight), Place::Leading, Role::TookOver),
+        Boarded::Followed(flight) => (Some(flight), Place::Aboard, Role::Followed),
+        Boarded::Lingers(flight) => (Some(flight), Place::Aboard, Role::Lingered),
+        Boarded::Clearing(flight) => (Some(flight), Place::Watching, Role::Followed),
+        Boarded::Refused => (None, Place::Refused, Role::Followed),
+    }
+}
+
+/// Notes that the work being run on this thread, if any, waits for `flight`.
+#[inline]
+pub(crate) fn link<K, V>(
+    luggage: &mut Option<Box<Luggage<K, V>>>,
+    flight: &FlightRef<K, V>,
+) -> Result<(), circle::Circular> {
+    if luggage.is_none() && circle::is_outside() {
+        return Ok(());
+    }
+    luggage.get_or_insert_default().edge.link(&flight.node)
+}
+
+/// The call waits for nothing any more.
+fn unlink<K, V>(luggage: &mut Option<Box<Luggage<K, V>>>) {
+    if let Some(luggage) = luggage {
+        luggage.edge = Edge::none();
     }
 }
 
@@ -200,26 +306,38 @@ where
     Q: ?Sized + AsKey<K>,
 {
     /// Goes on until this caller is to lead or the flight has ended. `can_lead`: it has a work of its own.
-    pub(crate) fn poll_turn(mut self: Pin<&mut Self>, cx: &mut Context<'_>, can_lead: bool) -> Poll<Turn<V>> {
+    pub(crate) fn poll_turn(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        can_lead: bool,
+        verb: Verb,
+    ) -> Poll<Turn<V>> {
         let mut driven = false;
         loop {
             match self.place {
                 Place::Outside => {
-                    if self.as_mut().board() {
+                    if self.as_mut().board(verb) {
                         return Poll::Ready(Turn::Lead);
                     }
+                }
+                Place::Refused => {
+                    self.done();
+                    return Poll::Ready(Turn::Landed(Err(Error::Full)));
                 }
                 Place::Watching => {
                     if self.as_mut().link().is_err() {
                         return Poll::Ready(self.refused());
                     }
-                    ready!(self.as_mut().poll_clearing(cx));
+                    if let Some(error) = ready!(self.as_mut().poll_clearing(cx)) {
+                        self.leave();
+                        return Poll::Ready(Turn::Landed(Err(error)));
+                    }
                 }
                 Place::Aboard => {
                     if self.as_mut().link().is_err() {
                         return Poll::Ready(self.refused());
                     }
-                    if let Some(turn) = ready!(self.as_mut().poll_aboard(cx, can_lead, &mut driven)) {
+                    if let Some(turn) = ready!(self.as_mut().poll_aboard(cx, can_lead, verb, &mut driven)) {
                         return Poll::Ready(turn);
                     }
                 }
@@ -231,27 +349,24 @@ where
     }
 
     /// Asks: joins a flight, or starts one. `true`: this caller leads.
-    fn board(self: Pin<&mut Self>) -> bool {
-        let this = self.project();
+    pub(crate) fn board(mut self: Pin<&mut Self>, verb: Verb) -> bool {
+        let this = self.as_mut().project();
         let inner = &*this.group.inner;
         let key = *this.key;
         let hash = inner.hasher.hash_one(key);
-        let (flight, boarding) = board(&inner.table, key, hash);
+        let boarded = boarding::board(&inner.table, inner.config.get(), this.luggage, key, hash, verb);
         // The one this caller watched before, if any.
-        let last = this.flight.replace(flight);
+        let last = this.flight.take();
         panics::contain(|| drop(last));
-        (*this.place, *this.role) = match boarding {
-            None => (Place::Leading, Role::Led),
-            Some(Boarding::TookOver) => (Place::Leading, Role::TookOver),
-            Some(Boarding::Followed) => (Place::Aboard, Role::Followed),
-            Some(Boarding::Clearing | Boarding::Gone) => (Place::Watching, Role::Followed),
-        };
+        (*this.flight, *this.place, *this.role) = placed(boarded);
+        if let Some(flight) = this.flight {
+            // Only now, when this caller leaves the flight should anything go wrong.
+            flight.tell_observers();
+        }
         let leads = *this.place == Place::Leading;
         if leads {
             // Nothing can be circular about a work that has not begun, but what it will wait for may be.
-            if let Some(flight) = this.flight {
-                let _ = this.edge.link(&flight.node);
-            }
+            let _ = self.link();
         }
         leads
     }
@@ -262,8 +377,8 @@ where
         Turn::Landed(Err(Error::Circular))
     }
 
-    /// Waits until the key is free.
-    fn poll_clearing(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    /// Waits until the key is free. `Some`: that took longer than this caller waits.
+    fn poll_clearing(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Error>> {
         let mut this = self.project();
         let Some(flight) = this.flight else { unreachable!("a caller that watches has a flight to watch") };
         while flight.state.load().is_clearing() {
@@ -273,14 +388,21 @@ where
                 unsafe { this.waiting.as_mut().start(&flight.event) };
             }
             if this.waiting.as_mut().poll(cx).is_pending() && flight.state.load().is_clearing() {
+                if let Some(luggage) = &mut this.luggage {
+                    if let Some(Wait { until, error }) = luggage.wait.clone() {
+                        if rang(flight, this.group.config(), luggage, until, cx) {
+                            return Poll::Ready(Some(error));
+                        }
+                    }
+                }
                 return Poll::Pending;
             }
         }
         this.waiting.stop();
         // The edge names the flight that was watched.
-        *this.edge = Edge::none();
+        unlink(this.luggage);
         *this.place = Place::Outside;
-        Poll::Ready(())
+        Poll::Ready(None)
     }
 
     /// Waits aboard. `None`: look again.
@@ -288,12 +410,23 @@ where
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         can_lead: bool,
+        verb: Verb,
         driven: &mut bool,
     ) -> Poll<Option<Turn<V>>> {
         let mut this = self.as_mut().project();
         let table = &this.group.inner.table;
         let Some(flight) = this.flight else { unreachable!("a caller aboard has a flight") };
         let now = flight.state.load();
+        if let Some(terms) = &flight.terms {
+            if terms.main().is_some() && now.phase() != Phase::Flying {
+                return Poll::Ready(self.go_back());
+            }
+            let overthrown = *this.started != 0 && (now.phase() == Phase::Vacant || *this.started != flight.term());
+            if let Some(failure) = overthrown.then(|| terms.take_failure(*this.started)).flatten() {
+                self.leave();
+                return Poll::Ready(Some(Turn::Landed(Ok(failure))));
+            }
+        }
         match now.phase() {
             Phase::Landed => {
                 let ending = flight.ending();
@@ -307,23 +440,31 @@ where
                 Poll::Ready(Some(Turn::Landed(ending)))
             }
             // Its own work is used up.
-            Phase::Vacant | Phase::Released if !can_lead => {
+            Phase::Vacant | Phase::Released if !can_lead && !now.is_rivaled() => {
                 self.leave();
                 Poll::Ready(Some(Turn::Landed(Err(Error::Shutdown))))
             }
             Phase::Released => {
                 this.waiting.stop();
                 *this.place = Place::Done;
-                let alone = Flight::new(this.key.to_key(), flight.hash);
-                *this.edge = Edge::none();
+                let asks = Asks::new(this.group.config(), this.luggage.as_deref());
+                let terms = asks.terms_alone(verb);
+                table.count(flight.hash, Deed::Alone);
+                if let Some(terms) = &flight.terms {
+                    terms.noting(|noting| noting.call(EventKind::Alone, &asks.brought(verb)));
+                    terms.tell(flight);
+                }
+                let alone = Flight::new(this.key.to_key(), flight.hash, verb, terms);
+                unlink(this.luggage);
                 *this.flight = Some(FlightRef::new(alone));
                 *this.place = Place::Leading;
                 *this.role = Role::Alone;
                 let _ = self.link();
                 Poll::Ready(Some(Turn::Lead))
             }
-            Phase::Vacant => {
-                if !flight.state.claim() {
+            Phase::Vacant if now.is_vacant() => {
+                let asks = Asks::new(this.group.config(), this.luggage.as_deref());
+                if !boarding::take_over(flight, &asks, verb, table, |flight| flight.state.claim()) {
                     return Poll::Ready(None);
                 }
                 this.waiting.stop();
@@ -336,8 +477,13 @@ where
                 if *driven {
                     // The work woke itself while this caller ran it. Others know; so that an executor can do
                     // something else first, this one comes back later.
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
+                    return match self.as_mut().poll_limits(cx, can_lead, verb) {
+                        Poll::Ready(turn) => Poll::Ready(turn),
+                        Poll::Pending => {
+                            cx.waker().wake_by_ref();
+                            Poll::Pending
+                        }
+                    };
                 }
                 if flight.state.claim_work() {
                     *driven = true;
@@ -355,7 +501,7 @@ where
                 }
                 Poll::Ready(None)
             }
-            Phase::Flying | Phase::Landing => {
+            Phase::Flying | Phase::Vacant | Phase::Landing => {
                 if *this.in_slot {
                     flight.runner.register(cx.waker());
                 } else {
@@ -371,46 +517,91 @@ where
                     }
                 }
                 // What changed before this caller was listed is seen here, what changes later wakes it.
-                let idle = |now: Snapshot| matches!(now.phase(), Phase::Flying | Phase::Landing) && !now.is_drivable();
-                if idle(flight.state.load()) { Poll::Pending } else { Poll::Ready(None) }
+                let idle = |now: Snapshot| match now.phase() {
+                    Phase::Flying | Phase::Landing => !now.is_drivable(),
+                    Phase::Vacant => now.is_rivaled(),
+                    _ => false,
+                };
+                if !idle(flight.state.load()) {
+                    return Poll::Ready(None);
+                }
+                if flight.terms.is_none() && this.luggage.is_none() {
+                    return Poll::Pending;
+                }
+                self.poll_limits(cx, can_lead, verb)
             }
         }
     }
-}
 
-/// Finds the flight for `key` and boards it, or lists a new one (`None`) with the caller as its leader.
-///
-/// The user's code (comparing keys, making one) runs between looking and listing, outside the lock.
-pub(crate) fn board<K, V, Q>(
-    table: &crate::table::Table<K, V>,
-    key: &Q,
-    hash: u64,
-) -> (FlightRef<K, V>, Option<Boarding>)
-where
-    Q: ?Sized + AsKey<K>,
-{
-    let mut new: Option<FlightRef<K, V>> = None;
-    loop {
-        let found = if new.is_none() && table.seems_empty(hash) { crate::table::Found::None } else { table.find(hash) };
-        let known = found.as_slice().iter().find(|flight| key.matches(&flight.key));
-        if let Some(flight) = known {
-            match flight.state.board() {
-                Boarding::Gone => {}
-                boarding => {
-                    let flight = flight.clone();
-                    panics::contain(|| drop(found));
-                    return (flight, Some(boarding));
-                }
-            }
+    /// Looks at the limits of a caller that waits aboard: its flight's, its own, and how long it bears with a slow leader.
+    #[cold]
+    fn poll_limits(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        can_lead: bool,
+        verb: Verb,
+    ) -> Poll<Option<Turn<V>>> {
+        let this = self.as_mut().project();
+        let Some(flight) = this.flight else { unreachable!("a caller aboard has a flight") };
+        let terms = flight.terms.as_deref();
+        let now = flight.state.load();
+        let deadline = terms.and_then(|terms| terms.deadline);
+        let wait = this.luggage.as_ref().and_then(|luggage| luggage.wait.clone());
+        let may_overtake = can_lead && now.phase() == Phase::Flying && !now.is_rivaled();
+        let overtake = if may_overtake { terms.and_then(|terms| terms.overtake_at()) } else { None };
+        let limits = [deadline, wait.as_ref().map(|wait| wait.until), overtake];
+        let Some(next) = limits.into_iter().flatten().min() else {
+            return Poll::Pending;
+        };
+        if !rang(flight, this.group.config(), this.luggage.get_or_insert_default(), next, cx) {
+            return Poll::Pending;
         }
-        let flight = new.take().unwrap_or_else(|| FlightRef::new(Flight::new(key.to_key(), hash)));
-        let inserted = table.insert(&flight, found.as_slice(), known);
-        // This may be the last owner of flights that ended meanwhile, and so drop the user's keys and values. From here on a panic
-        // of those would leave behind a flight that nobody is aboard of.
-        panics::contain(|| drop(found));
-        if inserted {
-            return (flight, None);
+        if deadline == Some(next) {
+            flight.expire(this.group.table());
+            return Poll::Ready(None);
         }
-        new = Some(flight);
+        if let Some(Wait { error, .. }) = wait.filter(|wait| wait.until == next) {
+            self.leave();
+            return Poll::Ready(Some(Turn::Landed(Err(error))));
+        }
+        let asks = Asks::new(this.group.config(), this.luggage.as_deref());
+        let Some(rival) = flight.overtake(this.key.to_key(), &asks.brought(verb)) else {
+            return Poll::Ready(None);
+        };
+        this.group.table().count(flight.hash, Deed::Overtake);
+        if let Some(terms) = terms {
+            terms.tell(flight);
+        }
+        this.waiting.stop();
+        *this.place = Place::Leading;
+        *this.role = Role::Overtook;
+        // The rival keeps this flight.
+        *this.flight = Some(rival);
+        unlink(this.luggage);
+        let _ = self.link();
+        Poll::Ready(Some(Turn::Lead))
+    }
+
+    /// The work that ran beside a leader's is over, and this caller is only one of those aboard that leader's flight.
+    fn go_back(self: Pin<&mut Self>) -> Option<Turn<V>> {
+        let this = self.project();
+        let Some(flight) = this.flight else { unreachable!("a caller aboard has a flight") };
+        let Some(main) = flight.main().cloned() else { unreachable!("only called for a flight beside another") };
+        this.waiting.stop();
+        if main.state.load().phase() == Phase::Released && flight.state.load().phase() == Phase::Landed {
+            // Everybody goes alone, so what this caller's work came to is its own.
+            let ending = flight.ending();
+            *this.place = Place::Done;
+            return Some(Turn::Landed(ending));
+        }
+        if flight.leave(this.group.table(), Leaver::Starter).is_end() {
+            main.lose_rival();
+        }
+        *this.flight = Some(main);
+        *this.place = Place::Aboard;
+        *this.started = 0;
+        *this.in_slot = false;
+        unlink(this.luggage);
+        None
     }
 }

@@ -8,16 +8,15 @@
 //! Without `std` there are no thread-locals, and nothing is detected.
 
 #[cfg(feature = "std")]
-pub(crate) use detect::{Edge, Node, within};
+pub(crate) use detect::{Edge, Node, is_outside, within};
 #[cfg(not(feature = "std"))]
-pub(crate) use ignore::{Edge, Node, within};
+pub(crate) use ignore::{Edge, Node, is_outside, within};
 
 /// The wait that was refused.
 pub(crate) struct Circular;
 
 #[cfg(feature = "std")]
 mod detect {
-    use alloc::boxed::Box;
     use alloc::collections::{BTreeMap, BTreeSet};
     use core::cell::Cell;
     use core::ptr;
@@ -62,8 +61,14 @@ mod detect {
         work()
     }
 
+    /// Whether this thread runs no flight's work, so that a call made here waits on nobody's behalf.
+    #[inline]
+    pub(crate) fn is_outside() -> bool {
+        TOP.get().is_null()
+    }
+
     /// "The flight that made this call waits for the one it called", until dropped.
-    pub(crate) struct Edge(Option<Box<Link>>);
+    pub(crate) struct Edge(Option<Link>);
 
     struct Link {
         /// The waiting flight's name.
@@ -109,7 +114,7 @@ mod detect {
             }
             // SAFETY: as in `link`.
             let from = unsafe { &*(*top).node };
-            self.0 = Some(Box::new(GRAPH.with(|graph| graph.add(from, to))?));
+            self.0 = Some(GRAPH.with(|graph| graph.add(from, to))?);
             Ok(())
         }
     }
@@ -186,6 +191,11 @@ mod ignore {
     #[inline]
     pub(crate) fn within<R>(_node: &Node, work: impl FnOnce() -> R) -> R {
         work()
+    }
+
+    #[inline]
+    pub(crate) fn is_outside() -> bool {
+        true
     }
 
     pub(crate) struct Edge;

@@ -7,16 +7,20 @@ use core::task::{Context, Poll, Waker};
 
 use crate::circle;
 use crate::error::{Error, Panic};
+use crate::events::EventKind;
 use crate::flight::FlightRef;
+use crate::linger::Lingering;
 use crate::panics::{self, Payload};
-use crate::state::{Held, Leaver, Left};
-use crate::table::Table;
+use crate::state::{After, Held, Leaver, Left, Phase};
+use crate::stats::{Deed, Ended};
+use crate::table::{Stays, Table};
+use crate::terms::Terms;
 
 /// What running a carried work came to.
 pub(crate) enum Driven<V> {
     /// It is not finished.
     Pending,
-    /// The flight has ended; its outcome says how.
+    /// It is over with; the flight, or the failure kept for its starter, says how.
     Landed,
     /// It is finished, and the runner was the only caller, so the value is its own.
     Alone(V),
@@ -33,102 +37,369 @@ pub(crate) enum Runner {
     Task,
 }
 
+/// What a leader's value came to.
+pub(crate) enum Landing<V> {
+    /// It is the leader's alone.
+    Own(V),
+    /// It is a failure, which is the leader's alone; another caller aboard is to try.
+    HandedOn(V),
+    /// It is the flight's result.
+    Shared,
+    /// The flight was ended by somebody else, who says how as soon as it has landed.
+    Elsewhere,
+}
+
+/// How a flight with terms landed.
+#[derive(Clone, Copy)]
+enum Landed {
+    Alone,
+    Shared,
+    Lingers,
+}
+
+/// Who a landing value belongs to, if not to all.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    /// A leader who has it in hand.
+    Leader,
+    /// Whoever started the carried work, and is aboard or not.
+    Starter,
+}
+
 impl<K, V> FlightRef<K, V> {
-    /// The leader ends the flight with a value, and gets it back: moved if it is alone, else cloned.
-    pub(crate) fn land(&self, table: &Table<K, V>, value: V) -> Result<V, Error>
-    where
-        V: Clone,
-    {
-        match self.land_unshared(table, value) {
-            Some(value) => Ok(value),
-            None => self.ending(),
+    /// The leader ends the flight with a value. `failed`: which is a failure.
+    #[inline]
+    pub(crate) fn land(&self, table: &Table<K, V>, value: V, failed: bool) -> Landing<V> {
+        match &self.terms {
+            None => self.land_plainly(table, value, failed, true),
+            Some(terms) => self.land_on_terms(table, terms, value, failed, true, Owner::Leader),
         }
     }
 
-    /// As [`land`](Self::land), but gives the value back only if nobody shares it.
-    fn land_unshared(&self, table: &Table<K, V>, value: V) -> Option<V> {
-        table.remove(self);
-        if self.state.close_alone() {
-            return Some(value);
+    /// `alone`: a leader whom nobody follows may have the value back.
+    #[inline]
+    fn land_plainly(&self, table: &Table<K, V>, value: V, failed: bool, alone: bool) -> Landing<V> {
+        let how = Some(if failed { Ended::Failed } else { Ended::Completed });
+        let step = |_| {
+            if alone && self.state.close_alone() {
+                return Some((true, how, Stays::No));
+            }
+            self.state.begin_landing(After::Plain).then_some((false, how, Stays::No))
+        };
+        match table.conclude(self, step).0 {
+            Some(true) => Landing::Own(value),
+            Some(false) => {
+                // SAFETY: this thread just moved the state to `Landing`.
+                unsafe { self.publish(Ok(value)) };
+                Landing::Shared
+            }
+            None => {
+                // Ended while the work was being run: that outcome stands, and now the key is free.
+                self.free(table);
+                Landing::Elsewhere
+            }
         }
-        self.publish_or_free(table, Ok(value));
+    }
+
+    #[cold]
+    fn land_on_terms(
+        &self,
+        table: &Table<K, V>,
+        terms: &Terms<K, V>,
+        mut value: V,
+        mut failed: bool,
+        alone: bool,
+        owner: Owner,
+    ) -> Landing<V> {
+        // A judgement that panics is none.
+        panics::contain(|| failed = failed || terms.is_failure(&value));
+        if let Some(main) = terms.main() {
+            return match main.adopt(table, Ok(value), failed) {
+                // Everybody else goes alone, and so does this one.
+                Some(Ok(value)) if main.state.load().phase() == Phase::Released => Landing::Own(value),
+                _ => {
+                    self.stop(After::Forgotten, Error::Cancelled);
+                    Landing::Elsewhere
+                }
+            };
+        }
+        if failed {
+            value = match self.hand_on(table, terms, value, owner) {
+                Ok(handed) => return handed,
+                Err(value) => value,
+            };
+        }
+        let (how, kind) =
+            if failed { (Ended::Failed, EventKind::Failed) } else { (Ended::Completed, EventKind::Completed) };
+        let linger = terms.linger(failed);
+        let landed = terms.noting(|noting| {
+            let step = |listed: bool| {
+                if linger.is_some() && listed {
+                    let landing = self.state.begin_landing(After::Lingers);
+                    return landing.then_some((Landed::Lingers, Some(how), Stays::Yes));
+                }
+                if alone && self.state.close_alone() {
+                    return Some((Landed::Alone, Some(how), Stays::No));
+                }
+                self.state.begin_landing(After::Plain).then_some((Landed::Shared, Some(how), Stays::No))
+            };
+            let landed = table.conclude(self, step).0;
+            if landed.is_some() {
+                noting.flight(kind);
+            }
+            landed
+        });
+        let landing = match landed {
+            Some(Landed::Alone) => {
+                terms.dismiss();
+                Landing::Own(value)
+            }
+            Some(landed) => {
+                terms.dismiss();
+                // SAFETY: this thread just moved the state to `Landing`.
+                unsafe { self.publish(Ok(value)) };
+                if let (Landed::Lingers, Some((linger, lingering))) = (landed, linger) {
+                    Lingering::keep(lingering, self, *linger);
+                }
+                self.stop_rival();
+                Landing::Shared
+            }
+            None => {
+                self.free(table);
+                Landing::Elsewhere
+            }
+        };
+        terms.tell(self);
+        landing
+    }
+
+    /// The leader's work failed: somebody else aboard is to try, if the terms say so and there is somebody.
+    fn hand_on(&self, table: &Table<K, V>, terms: &Terms<K, V>, failure: V, owner: Owner) -> Result<Landing<V>, V> {
+        if !terms.may_retry() {
+            return Err(failure);
+        }
+        let handed = terms.noting(|noting| {
+            let handed = match owner {
+                Owner::Leader if self.state.retry(true) => Ok(Landing::HandedOn(failure)),
+                Owner::Leader => Err(failure),
+                Owner::Starter => terms.keep_failure(self.term(), failure, || {
+                    // First this, so that whoever leads next is not taken for the one whose work this was.
+                    self.end_term();
+                    self.state.retry(false)
+                }),
+            };
+            if handed.is_ok() {
+                noting.flight(EventKind::Retried);
+            }
+            handed
+        });
+        if handed.is_ok() {
+            table.count(self.hash, Deed::Retry);
+            self.wake_callers();
+            terms.tell(self);
+        } else {
+            terms.not_retried();
+        }
+        handed
+    }
+
+    /// A work beside this flight's has an outcome: it is this flight's, unless that has ended already; then the outcome comes back.
+    fn adopt(&self, table: &Table<K, V>, outcome: Result<V, Error>, failed: bool) -> Option<Result<V, Error>> {
+        let Some(terms) = &self.terms else { unreachable!("a flight with a work beside it has terms") };
+        let linger = if outcome.is_ok() { terms.linger(failed) } else { None };
+        let (how, kind) = match outcome {
+            Ok(_) if failed => (Ended::Failed, EventKind::Failed),
+            Ok(_) => (Ended::Completed, EventKind::Completed),
+            Err(_) => (Ended::Panicked, EventKind::Panicked),
+        };
+        let adopted = terms.noting(|noting| {
+            let adopted = table.conclude(self, |listed| {
+                let lingers = linger.is_some() && listed;
+                // The leader's work may hang; newcomers need not wait for it.
+                let after = if lingers { After::Lingers } else { After::Forgotten };
+                let stays = if lingers { Stays::Yes } else { Stays::No };
+                self.state.begin_cancel(after).map(|cancelling| ((cancelling, lingers), Some(how), stays))
+            });
+            if adopted.0.is_some() {
+                noting.flight(kind);
+            }
+            adopted.0
+        });
+        let Some((cancelling, lingers)) = adopted else { return Some(outcome) };
+        terms.dismiss();
+        // SAFETY: this thread just moved the state to `Landing`.
+        unsafe { self.publish(outcome) };
+        if let (true, Some((linger, lingering))) = (lingers, linger) {
+            Lingering::keep(lingering, self, *linger);
+        }
+        // That is who brought the outcome.
+        let rival = terms.take_rival();
+        panics::contain(|| drop(rival));
+        if cancelling.owns_work {
+            self.tear_down(table);
+        }
+        terms.tell(self);
         None
     }
 
-    /// The work failed to produce a value.
-    pub(crate) fn fail(&self, table: &Table<K, V>, error: Error) {
-        table.remove(self);
-        self.publish_or_free(table, Err(error));
+    /// This flight ran beside another, and is not needed any more.
+    pub(crate) fn stop(&self, after: After, error: Error) {
+        let Some(cancelling) = self.state.begin_cancel(after) else { return };
+        // SAFETY: this thread just moved the state to `Landing`.
+        unsafe { self.publish(Err(error)) };
+        if cancelling.owns_work {
+            self.drop_work();
+            self.tell(self.state.clear());
+        }
     }
 
-    fn publish_or_free(&self, table: &Table<K, V>, outcome: Result<V, Error>) {
-        if self.state.begin_landing() {
+    /// The work panicked.
+    pub(crate) fn fail(&self, table: &Table<K, V>, panic: Panic) {
+        let outcome = Err(Error::Panicked(panic));
+        if let Some(main) = self.main() {
+            main.adopt(table, outcome, false);
+            self.stop(After::Forgotten, Error::Cancelled);
+            return;
+        }
+        let step = |_| self.state.begin_landing(After::Plain).then_some(((), Some(Ended::Panicked), Stays::No));
+        let landed = self.noting(EventKind::Panicked, || table.conclude(self, step).0);
+        if landed.is_some() {
             // SAFETY: this thread just moved the state to `Landing`.
             unsafe { self.publish(outcome) };
+            self.ended();
         } else {
-            // Cancelled while the work was being run: that outcome stands, and now the key is free.
             self.free(table);
         }
     }
 
-    /// How the flight ended, for a caller that was aboard.
+    /// How the flight ended, for a caller that was aboard when it did.
     pub(crate) fn ending(&self) -> Result<V, Error>
     where
         V: Clone,
     {
-        match self.outcome() {
-            Some(outcome) => outcome.clone(),
-            // Only a leader gets here, whose work was cancelled while it ran, before the canceller has written as much.
-            None => Err(Error::Cancelled),
+        loop {
+            if let Some(outcome) = self.outcome() {
+                return outcome.clone();
+            }
+            // Only the leader of an `enter` gets here, whose flight was ended by somebody who has not written the outcome yet.
+            let now = self.state.load();
+            if now.is_late() {
+                return Err(Error::TimedOut);
+            }
+            if now.phase() != Phase::Landing || !now.is_rivaled() {
+                return Err(Error::Cancelled);
+            }
+            // A few instructions of another thread.
+            crate::sync::relax();
         }
     }
 
     /// Ends the flight from outside. `false`: it was over already.
-    pub(crate) fn cancel(&self, table: &Table<K, V>, error: Error) -> bool {
-        let Some(cancelling) = self.state.begin_cancel() else {
-            return false;
+    pub(crate) fn cancel(&self, table: &Table<K, V>) -> bool {
+        self.end_from_outside(table, After::Plain, Error::Cancelled, Ended::Cancelled, EventKind::Cancelled)
+    }
+
+    /// The flight's time is over. That of a work beside another is that of the other.
+    pub(crate) fn expire(&self, table: &Table<K, V>) {
+        let flight = self.main().unwrap_or(self);
+        flight.end_from_outside(table, After::Late, Error::TimedOut, Ended::TimedOut, EventKind::TimedOut);
+        if !flight.is(self) {
+            self.stop(After::Late, Error::TimedOut);
+        }
+    }
+
+    fn end_from_outside(&self, table: &Table<K, V>, after: After, error: Error, how: Ended, kind: EventKind) -> bool {
+        let step = |_| {
+            let cancelling = self.state.begin_cancel(after)?;
+            // If the work is being run or torn down the flight stays as a placeholder, and whoever does that frees the key, so that two
+            // works for one key never run at once.
+            let stays = if cancelling.busy || cancelling.owns_work { Stays::Yes } else { Stays::No };
+            Some((cancelling, Some(how), stays))
         };
+        let Some(cancelling) = self.noting(kind, || table.conclude(self, step).0) else { return false };
         // SAFETY: this thread just moved the state to `Landing`.
         unsafe { self.publish(Err(error)) };
         if cancelling.owns_work {
             self.tear_down(table);
-        } else if !cancelling.busy {
-            table.remove(self);
         }
-        // Else the work is being run at this moment. Its runner frees the key when it puts the work down, so that
-        // two works for one key never run at once.
+        self.ended();
         true
     }
 
     /// The leader lets the followers go alone.
     pub(crate) fn release(&self, table: &Table<K, V>) -> Result<(), Error> {
-        table.remove(self);
-        match self.state.release() {
-            Ok(before) => {
+        if let Some(main) = self.main() {
+            // Its result is its own, and the others go on as if it had not been.
+            self.stop(After::Forgotten, Error::Cancelled);
+            main.lose_rival();
+            main.leave(table, Leaver::Follower);
+            return Ok(());
+        }
+        let step = |_| self.state.release().ok().map(|before| (before, Some(Ended::Released), Stays::No));
+        match self.noting(EventKind::Released, || table.conclude(self, step).0) {
+            Some(before) => {
                 self.tell(before);
+                // What runs beside it is alone from now on, as everybody is, and needs not stop.
+                if let Some(terms) = &self.terms {
+                    terms.dismiss();
+                    terms.tell(self);
+                }
                 Ok(())
             }
-            Err(()) => {
+            None => {
                 self.free(table);
-                Err(Error::Cancelled)
+                Err(if self.state.load().is_late() { Error::TimedOut } else { Error::Cancelled })
             }
+        }
+    }
+
+    /// A caller leaves for good: its flight, and, if that runs beside another, that one too.
+    pub(crate) fn depart(&self, table: &Table<K, V>, leaver: Leaver) {
+        let left = self.leave(table, leaver);
+        if leaver == Leaver::Leading && left == Left::Ended {
+            // Ended by somebody else, who left the key to whoever puts the work down.
+            self.free(table);
+        }
+        if let Some(main) = self.main() {
+            if left.is_end() {
+                main.lose_rival();
+            }
+            main.leave(table, Leaver::Follower);
         }
     }
 
     /// A caller leaves before the end; see [`State::leave`](crate::state::State::leave).
     pub(crate) fn leave(&self, table: &Table<K, V>, leaver: Leaver) -> Left {
-        let left = self.state.leave(leaver);
+        let left = self.state.leave(leaver, false);
+        if left == Left::Vacated {
+            self.notify();
+        }
+        if left != Left::WouldEnd {
+            return left;
+        }
+        // The last one out: counted in the step that ends the flight.
+        let mut left = Left::Others;
+        self.noting(EventKind::Abandoned, || {
+            let step = |_| {
+                left = self.state.leave(leaver, true);
+                let stays = if left == Left::Nobody { Stays::No } else { Stays::Yes };
+                left.is_end().then_some(((), Some(Ended::Abandoned), stays))
+            };
+            table.conclude(self, step).0
+        });
         match left {
-            Left::Others | Left::Ended => {}
-            Left::Vacated => self.notify(),
-            Left::Nobody => {
-                table.remove(self);
+            Left::Others | Left::Ended | Left::WouldEnd => return left,
+            Left::Vacated => {
+                self.notify();
+                return left;
             }
+            Left::Nobody | Left::NobodyButRunner => {}
             Left::NobodyButWork => {
                 self.tear_down(table);
                 self.runner.wake();
             }
         }
+        self.ended();
         left
     }
 
@@ -154,9 +425,36 @@ impl<K, V> FlightRef<K, V> {
 
     /// The work of an ended flight is gone: newcomers need not wait any more. For whoever held the work.
     pub(crate) fn free(&self, table: &Table<K, V>) {
-        table.remove(self);
+        // What lingers is listed for its result.
+        table.conclude(self, |_| {
+            let stays = if self.state.load().lingers() { Stays::Yes } else { Stays::No };
+            Some(((), None, stays))
+        });
         let before = self.state.clear();
         self.tell(before);
+    }
+
+    /// Takes a step that may end the flight, and notes it if it did.
+    fn noting<T>(&self, kind: EventKind, step: impl FnOnce() -> Option<T>) -> Option<T> {
+        match &self.terms {
+            None => step(),
+            Some(terms) => terms.noting(|noting| {
+                let ended = step();
+                if ended.is_some() {
+                    noting.flight(kind);
+                }
+                ended
+            }),
+        }
+    }
+
+    /// What is left to do, on this flight's terms, when its end has been published.
+    fn ended(&self) {
+        if let Some(terms) = &self.terms {
+            terms.dismiss();
+            self.stop_rival();
+            terms.tell(self);
+        }
     }
 
     /// Runs the carried work once, for whoever holds it. `waker`: the task's own; a caller is woken through the flight.
@@ -174,28 +472,35 @@ impl<K, V> FlightRef<K, V> {
                         carried.future.as_mut().poll(&mut Context::from_waker(&waker))
                     }
                 },
-                || self.fail(table, Error::Panicked(Panic::unseen())),
+                || self.fail(table, Panic::unseen()),
             )
         });
         match polled {
             Ok(Poll::Pending) => self.put_down(table),
             Ok(Poll::Ready(value)) => {
+                let failed = (carried.failed)(&value);
                 self.drop_work();
-                if runner == Runner::Caller {
-                    return match self.land_unshared(table, value) {
-                        Some(value) => Driven::Alone(value),
-                        None => Driven::Landed,
-                    };
+                // A task is nobody's caller, so it has no use for the value.
+                let alone = runner == Runner::Caller;
+                let landing = match &self.terms {
+                    None => self.land_plainly(table, value, failed, alone),
+                    Some(terms) => self.land_on_terms(table, terms, value, failed, alone, Owner::Starter),
+                };
+                match landing {
+                    Landing::Own(value) if alone => Driven::Alone(value),
+                    // Of a work that ran beside another, and everybody was let go alone.
+                    Landing::Own(value) => {
+                        self.keep_own(value);
+                        Driven::Landed
+                    }
+                    Landing::HandedOn(_) | Landing::Shared | Landing::Elsewhere => Driven::Landed,
                 }
-                table.remove(self);
-                self.publish_or_free(table, Ok(value));
-                Driven::Landed
             }
             Err(payload) => {
                 self.drop_work();
                 let panic = Panic::new(payload);
                 let orphaned = runner == Runner::Caller && !self.state.load().is_led();
-                self.fail(table, Error::Panicked(panic.clone()));
+                self.fail(table, panic.clone());
                 match orphaned.then(|| panic.take_payload()).flatten() {
                     Some(payload) => Driven::Panicked(payload),
                     None => Driven::Landed,
@@ -215,6 +520,14 @@ impl<K, V> FlightRef<K, V> {
                 self.tear_down(table);
                 Driven::Landed
             }
+        }
+    }
+
+    /// The value of a work that ran beside another, for the one caller of it.
+    fn keep_own(&self, value: V) {
+        if self.state.begin_cancel(After::Plain).is_some() {
+            // SAFETY: this thread just moved the state to `Landing`.
+            unsafe { self.publish(Ok(value)) };
         }
     }
 

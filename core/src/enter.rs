@@ -1,5 +1,6 @@
 //! `enter`: leading and following by hand.
 
+use alloc::boxed::Box;
 use core::fmt;
 use core::future::{Future, poll_fn};
 use core::hash::BuildHasher;
@@ -8,15 +9,19 @@ use core::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
+use crate::boarding::{self, Boarded};
 use crate::caller::{self, Caller};
-use crate::circle::Edge;
-use crate::error::{Error, Panic};
+use crate::ending::Landing;
+use crate::error::{Error, Panic, SharedError, TryError};
 use crate::flight::FlightRef;
 use crate::group::Group;
 use crate::key::AsKey;
+use crate::options::Luggage;
 use crate::panics;
 use crate::served::{Reports, Role, Served, WithServed};
-use crate::state::{Boarding, Leaver, Left};
+use crate::snapshot::Verb;
+use crate::state::Leaver;
+use crate::time::Alarm;
 
 /// What [`Group::enter`] makes of its caller.
 #[must_use = "dropping it leaves the flight at once"]
@@ -32,20 +37,17 @@ where
     S: BuildHasher,
     Q: ?Sized + AsKey<K>,
 {
-    pub(crate) fn new(group: &'g Group<K, V, R, S>, key: &'k Q) -> Self {
+    pub(crate) fn new(group: &'g Group<K, V, R, S>, key: &'k Q, mut luggage: Option<Box<Luggage<K, V>>>) -> Self {
         let hash = group.hasher().hash_one(key);
-        let (flight, boarding) = caller::board(group.table(), key, hash);
-        let role = match boarding {
-            None => Role::Led,
-            Some(Boarding::TookOver) => Role::TookOver,
-            Some(boarding) => {
-                let caller = Caller::boarded(group, key, flight, boarding);
-                return Self::Follower(Follower { caller });
-            }
+        let boarded = boarding::board(group.table(), group.config(), &mut luggage, key, hash, Verb::Enter);
+        let (flight, role) = match boarded {
+            Boarded::Leads(flight) => (flight, Role::Led),
+            Boarded::TookOver(flight) => (flight, Role::TookOver),
+            boarded => return Self::Follower(Follower { caller: Caller::boarded(group, key, boarded, luggage) }),
         };
-        let mut edge = Edge::none();
-        let _ = edge.link(&flight.node);
-        Self::Leader(Leader::new(group.clone(), flight, role, edge))
+        let leader = Leader::new(group.clone(), flight, role, luggage);
+        leader.flight().tell_observers();
+        Self::Leader(leader)
     }
 }
 
@@ -66,15 +68,30 @@ pub struct Leader<K, V, R, S> {
     /// Until it has ended.
     flight: Option<FlightRef<K, V>>,
     role: Role,
-    /// Kept for as long as this caller counts as waiting.
-    _edge: Edge,
+    /// With the place in the graph of who waits for whom, which it keeps for as long as this caller counts as waiting.
+    _luggage: Option<Box<Luggage<K, V>>>,
+    /// For [`cancelled`](Self::cancelled).
+    alarm: Alarm,
     /// It was made in a destructor that runs because of a panic, so being dropped by that panic says nothing.
     made_unwinding: bool,
 }
 
 impl<K, V, R, S> Leader<K, V, R, S> {
-    fn new(group: Group<K, V, R, S>, flight: FlightRef<K, V>, role: Role, edge: Edge) -> Self {
-        Self { group, flight: Some(flight), role, _edge: edge, made_unwinding: panics::unwinding() }
+    fn new(
+        group: Group<K, V, R, S>,
+        flight: FlightRef<K, V>,
+        role: Role,
+        mut luggage: Option<Box<Luggage<K, V>>>,
+    ) -> Self {
+        let _ = caller::link(&mut luggage, &flight);
+        Self {
+            group,
+            flight: Some(flight),
+            role,
+            _luggage: luggage,
+            alarm: Alarm::default(),
+            made_unwinding: panics::unwinding(),
+        }
     }
 
     fn flight(&self) -> &FlightRef<K, V> {
@@ -99,12 +116,24 @@ impl<K, V, R, S> Leader<K, V, R, S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Cancelled`] if the flight was cancelled meanwhile; then nobody gets `value`.
+    /// [`Error::Cancelled`] if the flight was cancelled meanwhile, [`Error::TimedOut`] if its time was over; then nobody gets `value`. If
+    /// another work [overtook](crate::Builder::overtake_after) this one, its result is what everybody gets, this caller included.
     pub fn complete(self, value: V) -> Result<V, Error>
     where
         V: Clone,
     {
-        self.end(|flight, group| flight.land(group.table(), value))
+        self.land(value, false)
+    }
+
+    fn land(self, value: V, failed: bool) -> Result<V, Error>
+    where
+        V: Clone,
+    {
+        self.end(|flight, group| match flight.land(group.table(), value, failed) {
+            Landing::Own(value) | Landing::HandedOn(value) => Ok(value),
+            Landing::Shared => flight.ending(),
+            Landing::Elsewhere => flight.main().unwrap_or(flight).ending(),
+        })
     }
 
     /// Leaves, so that a follower takes over; the same as dropping.
@@ -114,7 +143,7 @@ impl<K, V, R, S> Leader<K, V, R, S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Cancelled`] if the flight was cancelled meanwhile.
+    /// [`Error::Cancelled`] if the flight was cancelled meanwhile, [`Error::TimedOut`] if its time was over.
     pub fn release(self) -> Result<(), Error> {
         self.end(|flight, group| flight.release(group.table()))
     }
@@ -134,20 +163,28 @@ impl<K, V, R, S> Leader<K, V, R, S> {
         self.role
     }
 
-    /// Whether the flight was cancelled, so that nobody waits for a result.
+    /// Whether the flight was ended by somebody else, so that nobody waits for a result: it was cancelled, its time was over, or another
+    /// work overtook this one.
     pub fn is_cancelled(&self) -> bool {
         !self.flight().state.load().is_open()
     }
 
-    /// Ready when the flight is cancelled. To race the work with.
+    /// Ready when the flight is ended by somebody else, as told by [`is_cancelled`](Self::is_cancelled), and at the latest when its
+    /// [time](crate::Builder::timeout) is over, upon which everybody aboard is told so. To race the work with.
     ///
     /// # Cancel safety
     ///
     /// Nothing is lost by dropping the future.
     pub async fn cancelled(&mut self) {
+        let Some(flight) = &self.flight else { unreachable!("a leader has a flight until it is consumed") };
+        let (alarm, table) = (&mut self.alarm, self.group.table());
         poll_fn(|cx| {
-            self.flight().runner.register(cx.waker());
-            if self.is_cancelled() { Poll::Ready(()) } else { Poll::Pending }
+            flight.runner.register(cx.waker());
+            let limit = flight.terms.as_ref().and_then(|terms| terms.deadline.zip(terms.time()));
+            if flight.state.load().is_open() && limit.is_some_and(|(at, time)| alarm.rang(time, at, cx)) {
+                flight.expire(table);
+            }
+            if flight.state.load().is_open() { Poll::Pending } else { Poll::Ready(()) }
         })
         .await;
     }
@@ -163,10 +200,23 @@ impl<K, V, R, S> Drop for Leader<K, V, R, S> {
         // when everything is in order.
         let _waker = flight.runner.take();
         if panics::unwinding() && !self.made_unwinding {
-            flight.fail(table, Error::Panicked(Panic::unseen()));
-        } else if flight.leave(table, Leaver::Leading) == Left::Ended {
-            flight.free(table);
+            flight.fail(table, Panic::unseen());
+        } else {
+            flight.depart(table, Leaver::Leading);
         }
+    }
+}
+
+/// Ways for a leader whose work can fail.
+impl<K, T: Clone, E, R, S> Leader<K, Result<T, SharedError<E>>, R, S> {
+    /// [`complete`](Self::complete), for work that can fail: its error is shared as it is, and counts as a failure.
+    ///
+    /// # Errors
+    ///
+    /// [`TryError::Work`] with the work's error, [`TryError::Flight`] for those of [`complete`](Self::complete).
+    pub fn try_complete(self, result: Result<T, E>) -> Result<T, TryError<E>> {
+        let failed = result.is_err();
+        crate::try_twin::flatten(self.land(result.map_err(SharedError::new), failed))
     }
 }
 
@@ -213,12 +263,12 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        Poll::Ready(match ready!(this.caller.as_mut().poll_turn(cx, true)) {
+        Poll::Ready(match ready!(this.caller.as_mut().poll_turn(cx, true, Verb::Enter)) {
             caller::Turn::Landed(ending) => ending.map(Turn::Value),
             caller::Turn::Lead => {
                 let group = this.caller.group.clone();
-                let (flight, role, edge) = this.caller.as_mut().into_lead();
-                Ok(Turn::Leader(Leader::new(group, flight, role, edge)))
+                let (flight, role, luggage) = this.caller.as_mut().into_lead();
+                Ok(Turn::Leader(Leader::new(group, flight, role, luggage)))
             }
         })
     }

@@ -18,6 +18,13 @@ pub enum Error {
     Panicked(Panic),
     /// [`Group::cancel`](crate::Group::cancel) or [`cancel_all`](crate::Group::cancel_all) ended the flight.
     Cancelled,
+    /// The flight did not end within its [`timeout`](crate::Builder::timeout). Its work is dropped. Never the work's own timeout error,
+    /// which is a value like any other.
+    TimedOut,
+    /// This caller's own limit, [`wait_timeout`](crate::Builder::wait_timeout), passed. It left the flight, which goes on for the others.
+    WaitTimedOut,
+    /// There are as many flights as [`max_flights`](crate::Builder::max_flights) allows, and none for this key.
+    Full,
     /// Waiting for this flight would never end: the work asked, directly or through other flights, for its own result.
     ///
     /// Only detected with the `std` feature, and for calls made while the work is being polled.
@@ -32,6 +39,9 @@ impl fmt::Display for Error {
         match self {
             Self::Panicked(panic) => panic.fmt(f),
             Self::Cancelled => f.write_str("the flight was cancelled"),
+            Self::TimedOut => f.write_str("the flight did not end within its time limit"),
+            Self::WaitTimedOut => f.write_str("the caller's own time limit passed before the flight ended"),
+            Self::Full => f.write_str("there are as many flights in progress as the group allows"),
             Self::Circular => f.write_str("the work waits for its own result, directly or through other flights"),
             Self::Shutdown => f.write_str("the runtime dropped the work before it was finished"),
         }

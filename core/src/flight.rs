@@ -11,9 +11,15 @@ use event_listener::{Event, IntoNotification};
 
 use crate::circle::Node;
 use crate::error::Error;
+use crate::linger;
 use crate::panics;
+use crate::snapshot::Verb;
 use crate::state::{Snapshot, State};
 use crate::sync::{Arc, AtomicUsize, Ordering, WakerSlot};
+use crate::terms::Terms;
+
+/// Room for the verb in a flight's history.
+const VERBS: usize = 8;
 
 /// A work that any caller, or a task of the runtime, can run.
 pub(crate) type CarriedWork<V> = Pin<Box<dyn Future<Output = V> + Send>>;
@@ -26,10 +32,13 @@ pub(crate) struct Flight<K, V> {
     /// The one who runs the work in a future of its own (a leader, a task), or who leads a relay: woken when the flight is
     /// ended from outside, and when a relayed work can go on.
     pub(crate) runner: WakerSlot,
-    /// How often a runtime dropped the task that ran the work. Who started the work is its leader only as long as this has not changed.
-    abandoned: AtomicUsize,
+    /// How often somebody who started a work that the flight carries stopped being its leader while aboard, and, in the low bits, the verb of
+    /// who leads.
+    history: AtomicUsize,
     /// Where this flight stands in the graph of who waits for whom.
     pub(crate) node: Node,
+    /// What was chosen for this flight, if anything was.
+    pub(crate) terms: Option<Box<Terms<K, V>>>,
     work: UnsafeCell<Option<Carried<K, V>>>,
     outcome: UnsafeCell<MaybeUninit<Result<V, Error>>>,
     pub(crate) key: K,
@@ -38,6 +47,8 @@ pub(crate) struct Flight<K, V> {
 /// A work that lies in the flight, and how to wake whoever should run it.
 pub(crate) struct Carried<K, V> {
     pub(crate) future: CarriedWork<V>,
+    /// Whether what it came to is a failure.
+    pub(crate) failed: fn(&V) -> bool,
     /// Makes the waker for polls by callers. A function, so that only the verbs that put a work here need `'static` keys and
     /// values.
     pub(crate) waker: fn(&FlightRef<K, V>) -> crate::relay::BorrowedWaker<'_>,
@@ -61,6 +72,12 @@ impl<K, V> FlightRef<K, V> {
     /// Whether both are references to one flight.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// A number that no other flight has while this one exists.
+    pub(crate) fn address(&self) -> u64 {
+        // Spread, because the table uses the top bits as well.
+        (self.as_ptr().addr() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
     }
 
     pub(crate) fn as_ptr(&self) -> *const Flight<K, V> {
@@ -93,14 +110,15 @@ impl<K, V> Deref for FlightRef<K, V> {
 }
 
 impl<K, V> Flight<K, V> {
-    pub(crate) fn new(key: K, hash: u64) -> Self {
+    pub(crate) fn new(key: K, hash: u64, verb: Verb, terms: Option<Terms<K, V>>) -> Self {
         Self {
             state: State::new(),
             hash,
             event: Event::new(),
             runner: WakerSlot::new(),
-            abandoned: AtomicUsize::new(0),
+            history: AtomicUsize::new(verb as usize),
             node: Node::new(),
+            terms: terms.map(Box::new),
             work: UnsafeCell::new(None),
             outcome: UnsafeCell::new(MaybeUninit::uninit()),
             key,
@@ -165,12 +183,28 @@ impl<K, V> Flight<K, V> {
     /// while one caller is not polled, at the price of a panic that unwinds in the wrong caller.
     pub(crate) fn term(&self) -> u8 {
         // Pairs with `end_term`; whoever reads a new number also sees the handover that made it, or will be told of it.
-        (self.abandoned.load(Ordering::Acquire) % 255) as u8 + 1
+        ((self.history.load(Ordering::Acquire) / VERBS) % 255) as u8 + 1
     }
 
     /// The leader of a spawned work stops being that.
     pub(crate) fn end_term(&self) {
-        self.abandoned.fetch_add(1, Ordering::Release);
+        self.history.fetch_add(VERBS, Ordering::Release);
+    }
+
+    /// The verb of whoever leads, or led last.
+    pub(crate) fn verb(&self) -> Verb {
+        Verb::from_index(self.history.load(Ordering::Relaxed) % VERBS)
+    }
+
+    /// Somebody else leads now, by `verb`.
+    pub(crate) fn set_verb(&self, verb: Verb) {
+        let with = |history: usize| Some(history - history % VERBS + verb as usize);
+        let _ = self.history.fetch_update(Ordering::Relaxed, Ordering::Relaxed, with);
+    }
+
+    /// Notes where its result lingers; returns what was noted before.
+    pub(crate) fn set_lingers(&self, place: Option<linger::Place>) -> Option<linger::Place> {
+        self.terms.as_ref().and_then(|terms| terms.set_lingers(place))
     }
 
     /// The carried work can go on: every caller must know, for any one of them may never be polled again.

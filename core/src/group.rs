@@ -1,27 +1,33 @@
 //! The table of flights in progress, as its users hold it.
 
+use alloc::vec::Vec;
 use core::fmt;
 use core::future::Future;
 use core::hash::BuildHasher;
 
-use futures_util::future::MapErr;
-
 use crate::builder::Builder;
 use crate::call::Call;
+use crate::config::{Config, Configured};
 use crate::enter::Entry;
 #[cfg(feature = "std")]
+use crate::error::Error;
+use crate::error::SharedError;
+#[cfg(feature = "std")]
 use crate::error::TryError;
-use crate::error::{Error, SharedError};
-use crate::flight::{Flight, FlightRef};
+use crate::flight::FlightRef;
 use crate::hash::DefaultHashBuilder;
 use crate::key::AsKey;
 use crate::relay::Relay;
 use crate::run::Run;
 use crate::runtime::{NoRuntime, Spawn};
+use crate::snapshot::{FlightState, InFlight};
 use crate::spawn::Spawned;
-use crate::sync::Arc;
+use crate::state::Phase;
+use crate::stats::{Stats, Totals};
+use crate::sync::{Arc, Lock};
 use crate::table::Table;
 use crate::try_twin::Try;
+use crate::work::{Fallible, SharedErr};
 
 /// The flights in progress, by key: whoever asks for a key while its work is running gets that work's result.
 ///
@@ -50,10 +56,14 @@ pub struct Group<K, V, R = NoRuntime, S = DefaultHashBuilder> {
 }
 
 pub(crate) struct Inner<K, V, R, S> {
+    /// Dropped first: what lingers is taken out of the table.
+    pub(crate) config: Configured<K, V>,
     pub(crate) table: Table<K, V>,
     pub(crate) hasher: S,
     pub(crate) runtime: R,
     pub(crate) detach: bool,
+    /// What had been counted when the accounts were reset.
+    pub(crate) base: Lock<Totals>,
 }
 
 /// A group whose work can fail: `T` on success, `E` as it is, shared, on failure. For the `try_` verbs.
@@ -264,7 +274,7 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
         Q: ?Sized + AsKey<K>,
         V: Clone,
     {
-        Entry::new(self, key)
+        Entry::new(self, key, None)
     }
 
     /// The same verbs, with options for one call.
@@ -288,7 +298,7 @@ impl<K, T, E, R, S: BuildHasher> Group<K, Result<T, SharedError<E>>, R, S> {
         &'g self,
         key: &'k Q,
         work: F,
-    ) -> Try<Run<'g, 'k, K, Result<T, SharedError<E>>, R, S, Q, impl FnOnce() -> SharedErr<Fut, E>, SharedErr<Fut, E>>>
+    ) -> Try<Run<'g, 'k, K, Result<T, SharedError<E>>, R, S, Q, Fallible<F, E>, SharedErr<Fut, E>>>
     where
         Q: ?Sized + AsKey<K>,
         F: FnOnce() -> Fut,
@@ -311,7 +321,7 @@ impl<K, T, E, R, S: BuildHasher> Group<K, Result<T, SharedError<E>>, R, S> {
         &'g self,
         key: &'k Q,
         work: F,
-    ) -> Try<Relay<'g, 'k, K, Result<T, SharedError<E>>, R, S, Q, impl FnOnce() -> SharedErr<Fut, E>>>
+    ) -> Try<Relay<'g, 'k, K, Result<T, SharedError<E>>, R, S, Q, Fallible<F, E>>>
     where
         Q: ?Sized + AsKey<K>,
         F: FnOnce() -> Fut,
@@ -336,7 +346,7 @@ impl<K, T, E, R, S: BuildHasher> Group<K, Result<T, SharedError<E>>, R, S> {
         &'g self,
         key: &'k Q,
         work: F,
-    ) -> Try<Spawned<'g, 'k, K, Result<T, SharedError<E>>, R, S, Q, impl FnOnce() -> SharedErr<Fut, E>>>
+    ) -> Try<Spawned<'g, 'k, K, Result<T, SharedError<E>>, R, S, Q, Fallible<F, E>>>
     where
         Q: ?Sized + AsKey<K>,
         F: FnOnce() -> Fut,
@@ -370,45 +380,42 @@ impl<K, T, E, R, S: BuildHasher> Group<K, Result<T, SharedError<E>>, R, S> {
     }
 }
 
-/// A work's future with its error made shareable.
-pub(crate) type SharedErr<Fut, E> = MapErr<Fut, fn(E) -> SharedError<E>>;
-
 /// Looking at flights, and ending them.
 impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
-    /// Whether a flight for `key` is in progress.
+    /// Whether a flight for `key` is in progress. A result that lingers is not.
     pub fn contains<Q: ?Sized + AsKey<K>>(&self, key: &Q) -> bool {
-        self.find(key).is_some_and(|flight| flight.state.load().is_open())
+        self.find(key).iter().any(|flight| flight.state.load().is_open())
     }
 
     /// Ends the coalescing, not the flight: those aboard get its result, newcomers start afresh. Returns whether a flight for `key` was in
-    /// progress.
+    /// progress, or its result lingered.
     ///
     /// For when what the work is fetching has just changed. The old work and a new one may then run at the same time.
     pub fn forget<Q: ?Sized + AsKey<K>>(&self, key: &Q) -> bool {
-        self.find(key).is_some_and(|flight| {
-            // Somebody else may have taken it out meanwhile; then there is nothing to forget.
-            self.inner.table.remove(&flight) && forget(&flight)
-        })
+        self.find(key).iter().fold(false, |any, flight| self.forget_flight(flight) || any)
     }
 
-    /// Ends the flight: the work is dropped, everyone aboard gets [`Error::Cancelled`]. Returns whether a flight for `key` was in progress.
+    /// Ends the flight: the work is dropped, everyone aboard gets [`Error::Cancelled`]. Returns whether a flight for `key` was in progress, or its
+    /// result lingered.
     ///
     /// The work of [`relay`](Self::relay) and [`spawn`](Self::spawn) is dropped before this returns, or, if another thread is polling it at this moment, after that
     /// poll. That of [`run`](Self::run) lives in its leader's future: it is never polled again, and dropped when the leader, who is woken, is
     /// polled or dropped.
     pub fn cancel<Q: ?Sized + AsKey<K>>(&self, key: &Q) -> bool {
-        self.find(key).is_some_and(|flight| flight.cancel(&self.inner.table, Error::Cancelled))
+        self.find(key).iter().fold(false, |any, flight| self.cancel_flight(flight) || any)
     }
 
-    fn find<Q: ?Sized + AsKey<K>>(&self, key: &Q) -> Option<FlightRef<K, V>> {
-        let found = self.inner.table.find(self.inner.hasher.hash_one(key));
-        let known = found.as_slice().iter().find(|flight| key.matches(&flight.key));
-        known.cloned()
+    /// The flights for `key` that were not forgotten: one, and those that newcomers do not join any more.
+    fn find<Q: ?Sized + AsKey<K>>(&self, key: &Q) -> Vec<FlightRef<K, V>> {
+        let mut found = self.inner.table.find_all(self.inner.hasher.hash_one(key));
+        found.retain(|flight| !flight.state.load().is_forgotten() && key.matches(&flight.key));
+        found
     }
 }
 
 impl<K, V, R, S> Group<K, V, R, S> {
-    /// How many flights are in progress. Each is counted at some moment during the call, not all at one.
+    /// How many flights are in progress, those that were forgotten not counted. Each is counted at some moment during the call, not all
+    /// at one.
     pub fn len(&self) -> usize {
         self.inner.table.count_open()
     }
@@ -420,14 +427,85 @@ impl<K, V, R, S> Group<K, V, R, S> {
 
     /// [Forgets](Self::forget) every flight; returns how many.
     pub fn forget_all(&self) -> usize {
-        self.inner.table.drain().iter().filter(|flight| forget(flight)).count()
+        self.inner.table.all().iter().filter(|flight| self.forget_flight(flight)).count()
     }
 
     /// [Cancels](Self::cancel) every flight; returns how many.
     pub fn cancel_all(&self) -> usize {
-        let table = &self.inner.table;
-        let cancel = |flight: &&FlightRef<K, V>| flight.cancel(table, Error::Cancelled);
-        table.all().iter().filter(cancel).count()
+        let all = self.inner.table.all();
+        let cancel = |flight: &&FlightRef<K, V>| !flight.state.load().is_forgotten() && self.cancel_flight(flight);
+        all.iter().filter(cancel).count()
+    }
+
+    /// `false`: it was over, and nothing lingered.
+    fn cancel_flight(&self, flight: &FlightRef<K, V>) -> bool {
+        flight.cancel(&self.inner.table) || flight.state.load().lingers() && self.forget_flight(flight)
+    }
+
+    /// `false`: somebody else was first, or it was over and nothing lingered.
+    fn forget_flight(&self, flight: &FlightRef<K, V>) -> bool {
+        let Some(before) = self.inner.table.forget(flight).filter(|before| !before.is_forgotten()) else {
+            return false;
+        };
+        if before.is_clearing() {
+            // Those who wait for the key need not.
+            flight.tell(before);
+        }
+        if before.lingers() {
+            if let Some(lingering) = flight.terms.as_ref().and_then(|terms| terms.lingering()) {
+                lingering.end(flight);
+            }
+        }
+        before.is_open() || before.lingers()
+    }
+
+    /// What was counted since the group was made, or since [`reset_stats`](Self::reset_stats). Looks at every flight in progress, shard by shard.
+    ///
+    /// Every count is exact: a call that has returned is in it, and [`calls`](Stats::calls) is the sum of its parts at any moment. Calls that
+    /// are being made meanwhile may be in it or not. On targets whose words have 32 bits the counts of what callers did come round after 2³².
+    pub fn stats(&self) -> Stats {
+        // Before the counts, which only grow, so that no difference can be negative.
+        let base = self.inner.base.with(|base| *base);
+        let (totals, waiting) = self.inner.table.totals();
+        Stats { waiting, ..totals.since(&base) }
+    }
+
+    /// Starts counting anew; returns what was counted until now. Flights in progress stay so, and are counted again when they end.
+    pub fn reset_stats(&self) -> Stats {
+        let (totals, waiting) = self.inner.table.totals();
+        let base = self.inner.base.with(|base| core::mem::replace(base, totals));
+        Stats { waiting, ..totals.since(&base) }
+    }
+
+    /// The flights in progress, each as it was at some moment during the call, in no particular order.
+    pub fn in_flight(&self) -> Vec<InFlight<K>>
+    where
+        K: Clone,
+    {
+        let mut flights = Vec::new();
+        for (flight, listed) in self.inner.table.all_listed() {
+            let now = flight.state.load();
+            if !now.is_open() {
+                continue;
+            }
+            flights.push(InFlight {
+                key: flight.key.clone(),
+                age: flight.terms.as_ref().and_then(|terms| terms.age()),
+                callers: now.callers(),
+                state: match now.phase() {
+                    _ if now.is_rivaled() => FlightState::Overtaken,
+                    Phase::Vacant => FlightState::Vacant,
+                    _ => FlightState::Running,
+                },
+                verb: flight.verb(),
+                listed,
+            });
+        }
+        flights
+    }
+
+    pub(crate) fn config(&self) -> Option<&Arc<Config<K, V>>> {
+        self.inner.config.get()
     }
 
     pub(crate) fn table(&self) -> &Table<K, V> {
@@ -443,15 +521,6 @@ impl<K, V, R, S> Group<K, V, R, S> {
     pub fn hasher(&self) -> &S {
         &self.inner.hasher
     }
-}
-
-/// Lets those who wait for the key know that they need not. Returns whether the flight was in progress.
-fn forget<K, V>(flight: &Flight<K, V>) -> bool {
-    let before = flight.state.forgotten();
-    if before.is_clearing() {
-        flight.tell(before);
-    }
-    before.is_open()
 }
 
 impl<K, V, R, S> Clone for Group<K, V, R, S> {

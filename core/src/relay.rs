@@ -18,8 +18,11 @@ use crate::error::Error;
 use crate::flight::{Carried, Flight, FlightRef};
 use crate::group::Group;
 use crate::key::AsKey;
+use crate::options::Luggage;
 use crate::served::{Reports, Served, WithServed};
+use crate::snapshot::Verb;
 use crate::state::Held;
+use crate::work::Work;
 
 pin_project! {
     /// The future of [`Group::relay`]. Does nothing until polled; dropping it leaves the flight.
@@ -32,8 +35,8 @@ pin_project! {
 }
 
 impl<'g, 'k, K, V, R, S, Q: ?Sized, F> Relay<'g, 'k, K, V, R, S, Q, F> {
-    pub(crate) fn new(group: &'g Group<K, V, R, S>, key: &'k Q, work: F) -> Self {
-        Self { work: Some(work), caller: Caller::new(group, key) }
+    pub(crate) fn new(group: &'g Group<K, V, R, S>, key: &'k Q, work: F, luggage: Option<Box<Luggage<K, V>>>) -> Self {
+        Self { work: Some(work), caller: Caller::new(group, key, luggage) }
     }
 
     /// Also says how the caller was served.
@@ -42,21 +45,20 @@ impl<'g, 'k, K, V, R, S, Q: ?Sized, F> Relay<'g, 'k, K, V, R, S, Q, F> {
     }
 }
 
-impl<K, V, R, S, Q, F, Fut> Future for Relay<'_, '_, K, V, R, S, Q, F>
+impl<K, V, R, S, Q, F> Future for Relay<'_, '_, K, V, R, S, Q, F>
 where
     K: Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
     S: BuildHasher,
     Q: ?Sized + AsKey<K>,
-    F: FnOnce() -> Fut,
-    Fut: Future<Output = V> + Send + 'static,
+    F: Work<V, Future: Send + 'static>,
 {
     type Output = Result<V, Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
-            match ready!(this.caller.as_mut().poll_turn(cx, this.work.is_some())) {
+            match ready!(this.caller.as_mut().poll_turn(cx, this.work.is_some(), Verb::Relay)) {
                 Turn::Landed(ending) => {
                     *this.work = None;
                     return Poll::Ready(ending);
@@ -65,9 +67,9 @@ where
                     let Some(start) = this.work.take() else {
                         unreachable!("only a caller with a work is told to lead")
                     };
-                    let future = this.caller.as_mut().start(|| Box::pin(start()));
+                    let future = this.caller.as_mut().start(|| Box::pin(start.begin()));
                     let flight = this.caller.flight();
-                    let carried = Carried { future, waker: borrowed_waker };
+                    let carried = Carried { future, failed: F::failed, waker: borrowed_waker };
                     // SAFETY: this caller was just told to lead, and so holds the work.
                     unsafe { flight.set_work(Some(carried)) };
                     if flight.state.offer() == Held::Ended {

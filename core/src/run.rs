@@ -1,5 +1,6 @@
 //! `run`: the leader's own future, in place.
 
+use alloc::boxed::Box;
 use core::fmt;
 use core::future::Future;
 use core::hash::BuildHasher;
@@ -8,15 +9,18 @@ use core::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
-use crate::caller::{Caller, Turn};
+use crate::caller::{Caller, Stop, Turn};
 use crate::circle;
 use crate::error::{Error, Panic};
 use crate::flight::Flight;
 use crate::group::Group;
 use crate::key::AsKey;
+use crate::options::Luggage;
 use crate::panics;
 use crate::served::{Reports, Served, WithServed};
+use crate::snapshot::Verb;
 use crate::state::Held;
+use crate::work::Work as AnyWork;
 
 pin_project! {
     /// The future of [`Group::run`]. Does nothing until polled; dropping it leaves the flight.
@@ -47,13 +51,15 @@ pin_project! {
         Idle { start: F },
         // This caller leads. `held`: it holds the work's mark already.
         Running { #[pin] future: Fut, held: bool },
+        // Over, and the flight, which somebody else ended, says how.
+        Ended,
         Done,
     }
 }
 
 impl<'g, 'k, K, V, R, S, Q: ?Sized, F, Fut> Run<'g, 'k, K, V, R, S, Q, F, Fut> {
-    pub(crate) fn new(group: &'g Group<K, V, R, S>, key: &'k Q, work: F) -> Self {
-        Self { work: Work::Idle { start: work }, caller: Caller::new(group, key) }
+    pub(crate) fn new(group: &'g Group<K, V, R, S>, key: &'k Q, work: F, luggage: Option<Box<Luggage<K, V>>>) -> Self {
+        Self { work: Work::Idle { start: work }, caller: Caller::new(group, key, luggage) }
     }
 
     /// Also says how the caller was served.
@@ -67,7 +73,7 @@ where
     V: Clone,
     S: BuildHasher,
     Q: ?Sized + AsKey<K>,
-    F: FnOnce() -> Fut,
+    F: AnyWork<V, Future = Fut>,
     Fut: Future<Output = V>,
 {
     type Output = Result<V, Error>;
@@ -75,7 +81,7 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.as_mut().project();
         match this.work.as_mut().project() {
-            WorkPinned::Idle { .. } => match ready!(this.caller.as_mut().poll_turn(cx, true)) {
+            WorkPinned::Idle { .. } => match ready!(this.caller.as_mut().poll_turn(cx, true, Verb::Run)) {
                 Turn::Landed(ending) => {
                     this.work.set(Work::Done);
                     return Poll::Ready(ending);
@@ -83,11 +89,12 @@ where
                 Turn::Lead => {
                     let idle = this.work.as_mut().project_replace(Work::Done);
                     let WorkTaken::Idle { start } = idle else { unreachable!("only idle work is started") };
-                    let future = this.caller.as_mut().start(start);
+                    let future = this.caller.as_mut().start(|| start.begin());
                     this.work.set(Work::Running { future, held: true });
                 }
             },
             WorkPinned::Running { .. } => {}
+            WorkPinned::Ended => return self.poll_ending(cx),
             WorkPinned::Done => panic!("`Run` polled after it was ready"),
         }
         self.poll_work(cx)
@@ -97,59 +104,92 @@ where
 impl<K, V, R, S, Q, F, Fut> Run<'_, '_, K, V, R, S, Q, F, Fut>
 where
     V: Clone,
-    Q: ?Sized,
+    S: BuildHasher,
+    Q: ?Sized + AsKey<K>,
+    F: AnyWork<V, Future = Fut>,
     Fut: Future<Output = V>,
 {
     /// Runs the work, as the leader.
-    fn poll_work(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<V, Error>> {
-        let mut this = self.project();
+    fn poll_work(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<V, Error>> {
+        let mut this = self.as_mut().project();
         let WorkPinned::Running { future, held } = this.work.as_mut().project() else {
             unreachable!("only running work is polled")
         };
         let table = this.caller.group.table();
         let flight = this.caller.flight();
         if !*held && flight.state.resume() == Held::Ended {
-            // The work was cancelled while nobody ran it, and the key is free already.
-            let ending = flight.ending();
-            drop_work(flight, this.work);
-            this.caller.as_mut().done();
-            return Poll::Ready(ending);
+            // Ended while nobody ran the work, and the key is free already.
+            drop_work(flight, this.work.as_mut());
+            this.work.set(Work::Ended);
+            this.caller.as_mut().follow_on();
+            return self.poll_ending(cx);
         }
         let registered = !core::mem::replace(held, true);
-        let unseen = || flight.fail(table, Error::Panicked(Panic::unseen()));
+        let unseen = || flight.fail(table, Panic::unseen());
         let polled = circle::within(&flight.node, || panics::catch(|| future.poll(cx), unseen));
         match polled {
             Ok(Poll::Pending) => {
                 flight.runner.register(cx.waker());
+                // While the work is held, so that if its time is over those aboard are told first, then it is dropped, and only then the
+                // next one may begin.
+                let stop = this.caller.as_mut().poll_lead_limits(cx);
+                if let Stop::Leave(error) = stop {
+                    let flight = this.caller.flight();
+                    panics::contain(|| drop_work(flight, this.work));
+                    this.caller.as_mut().leave();
+                    return Poll::Ready(Err(error));
+                }
+                let flight = this.caller.flight();
                 if flight.state.pause() != Held::Ended {
-                    *held = false;
+                    if let WorkPinned::Running { held, .. } = this.work.project() {
+                        *held = false;
+                    }
                     return Poll::Pending;
                 }
-                // Cancelled while it ran. Only when the work is gone may the next one begin.
-                let dropped = panics::catch(|| drop_work(flight, this.work), || flight.free(table));
+                // Ended while it ran. Only when the work is gone may the next one begin.
+                let dropped = panics::catch(|| drop_work(flight, this.work.as_mut()), || flight.free(table));
                 flight.free(table);
-                let ending = flight.ending();
-                this.caller.as_mut().done();
+                this.work.set(Work::Ended);
+                this.caller.as_mut().follow_on();
                 rethrow(dropped);
-                Poll::Ready(ending)
+                self.poll_ending(cx)
             }
             Ok(Poll::Ready(value)) => {
                 // A destructor that panics must not cost the followers the value that is there.
-                let dropped = panics::catch(|| drop_work(flight, this.work), || {});
+                let dropped = panics::catch(|| drop_work(flight, this.work.as_mut()), || {});
                 // Left there, it would be this very leader that landing wakes.
                 let waker = registered.then(|| flight.runner.take());
-                let ending = flight.land(table, value);
-                this.caller.as_mut().done();
+                let failed = F::failed(&value);
+                let landed = this.caller.as_mut().land(value, failed);
                 drop(waker);
                 rethrow(dropped);
-                Poll::Ready(ending)
+                match landed {
+                    Some(ending) => Poll::Ready(ending),
+                    None => {
+                        this.work.set(Work::Ended);
+                        self.poll_ending(cx)
+                    }
+                }
             }
             Err(payload) => {
                 panics::contain(|| drop_work(flight, this.work));
-                flight.fail(table, Error::Panicked(Panic::told(&payload)));
+                flight.fail(table, Panic::told(&payload));
                 this.caller.as_mut().done();
                 panics::resume(payload);
             }
+        }
+    }
+
+    /// Waits for what somebody else said of the flight.
+    #[cold]
+    fn poll_ending(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<V, Error>> {
+        let mut this = self.project();
+        match ready!(this.caller.as_mut().poll_turn(cx, false, Verb::Run)) {
+            Turn::Landed(ending) => {
+                this.work.set(Work::Done);
+                Poll::Ready(ending)
+            }
+            Turn::Lead => unreachable!("a caller without a work is not told to lead"),
         }
     }
 }

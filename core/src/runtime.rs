@@ -23,6 +23,16 @@ pub trait Clock {
     fn now(&self) -> Duration;
 }
 
+/// What a limit needs of a runtime: timers and a clock. Implemented for whatever has them.
+#[diagnostic::on_unimplemented(
+    message = "this group has no runtime to keep time for it",
+    label = "a limit or a window needs a group with a runtime",
+    note = "build the group with `Group::builder().runtime(…)`, before the limits, or with `Group::with_runtime(…)`"
+)]
+pub trait Timed: Timer + Clock + Clone + Send + Sync + 'static {}
+
+impl<R: Timer + Clock + Clone + Send + Sync + 'static> Timed for R {}
+
 /// Runs tasks.
 #[diagnostic::on_unimplemented(
     message = "this group has no runtime to spawn on",

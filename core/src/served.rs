@@ -33,6 +33,10 @@ pub enum Role {
     Followed,
     /// It followed until the leader left, then ran its own work for the same flight.
     TookOver,
+    /// It followed until the leader was too slow, then ran its own work beside the leader's.
+    Overtook,
+    /// It was served a result that [lingered](crate::Builder::linger).
+    Lingered,
     /// It followed until the leader released its followers, then ran its own work for itself alone.
     Alone,
 }

@@ -15,10 +15,14 @@ use crate::error::Error;
 use crate::flight::{Carried, FlightRef};
 use crate::group::Group;
 use crate::key::AsKey;
+use crate::options::Luggage;
 use crate::relay::borrowed_waker;
 use crate::runtime::Spawn;
 use crate::served::{Reports, Served, WithServed};
+use crate::snapshot::Verb;
 use crate::state::{Held, Leaver};
+use crate::time::Alarm;
+use crate::work::Work;
 
 pin_project! {
     /// The future of [`Group::spawn`]. Does nothing until polled; dropping it leaves the flight.
@@ -32,8 +36,14 @@ pin_project! {
 }
 
 impl<'g, 'k, K, V, R, S, Q: ?Sized, F> Spawned<'g, 'k, K, V, R, S, Q, F> {
-    pub(crate) fn new(group: &'g Group<K, V, R, S>, key: &'k Q, work: F, detach: bool) -> Self {
-        Self { work: Some(work), detach, caller: Caller::new(group, key) }
+    pub(crate) fn new(
+        group: &'g Group<K, V, R, S>,
+        key: &'k Q,
+        work: F,
+        detach: bool,
+        luggage: Option<Box<Luggage<K, V>>>,
+    ) -> Self {
+        Self { work: Some(work), detach, caller: Caller::new(group, key, luggage) }
     }
 
     /// Also says how the caller was served.
@@ -42,22 +52,21 @@ impl<'g, 'k, K, V, R, S, Q: ?Sized, F> Spawned<'g, 'k, K, V, R, S, Q, F> {
     }
 }
 
-impl<K, V, R, S, Q, F, Fut> Future for Spawned<'_, '_, K, V, R, S, Q, F>
+impl<K, V, R, S, Q, F> Future for Spawned<'_, '_, K, V, R, S, Q, F>
 where
     K: Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
     R: Spawn + Send + Sync + 'static,
     S: BuildHasher + Send + Sync + 'static,
     Q: ?Sized + AsKey<K>,
-    F: FnOnce() -> Fut,
-    Fut: Future<Output = V> + Send + 'static,
+    F: Work<V, Future: Send + 'static>,
 {
     type Output = Result<V, Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
-            match ready!(this.caller.as_mut().poll_turn(cx, this.work.is_some())) {
+            match ready!(this.caller.as_mut().poll_turn(cx, this.work.is_some(), Verb::Spawn)) {
                 Turn::Landed(ending) => {
                     *this.work = None;
                     return Poll::Ready(ending);
@@ -66,11 +75,12 @@ where
                     let Some(start) = this.work.take() else {
                         unreachable!("only a caller with a work is told to lead")
                     };
-                    let future = this.caller.as_mut().start(|| Box::pin(start()));
+                    let future = this.caller.as_mut().start(|| Box::pin(start.begin()));
                     let group = this.caller.group;
                     let flight = this.caller.flight().clone();
                     let carried = Carried {
                         future,
+                        failed: F::failed,
                         // For the callers, should the runtime drop the task before it ever ran.
                         waker: borrowed_waker,
                     };
@@ -86,6 +96,7 @@ where
                         flight,
                         detached: *this.detach,
                         progress: Progress::Unpolled,
+                        alarm: Alarm::default(),
                     });
                 }
             }
@@ -99,6 +110,8 @@ struct Task<K, V, R, S> {
     flight: FlightRef<K, V>,
     detached: bool,
     progress: Progress,
+    /// Rings when the flight's time is over, also if no caller is polled, or left.
+    alarm: Alarm,
 }
 
 #[derive(PartialEq, Eq)]
@@ -119,7 +132,12 @@ impl<K, V, R, S> Future for Task<K, V, R, S> {
         if this.flight.state.resume() != Held::Ended {
             let table = this.group.table();
             if let Driven::Pending = this.flight.drive(table, Runner::Task, Some(cx.waker())) {
-                return Poll::Pending;
+                let terms = this.flight.terms.as_ref();
+                let limit = terms.and_then(|terms| terms.deadline.zip(terms.time()));
+                if !limit.is_some_and(|(deadline, time)| this.alarm.rang(time, deadline, cx)) {
+                    return Poll::Pending;
+                }
+                this.flight.expire(table);
             }
         }
         this.progress = Progress::Finished;

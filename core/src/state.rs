@@ -7,11 +7,12 @@
 //! |---|---|---|---|
 //! | (new) | `Flying` | a caller finds nothing to join | [`State::new`] |
 //! | `Flying` | `Vacant` | the leader leaves, others are aboard; or the runtime dropped the task | [`State::leave`], [`State::vacate`] |
-//! | `Vacant` | `Flying` | a caller aboard or a newcomer takes over | [`State::claim`], [`State::board`] |
+//! | `Flying` | `Vacant` | the leader's work failed, and the next is to try | [`State::retry`] |
+//! | `Vacant` | `Flying` | a caller aboard or a newcomer takes over, unless a work runs beside | [`State::claim`], [`State::board`] |
 //! | `Flying` | `Dead` | the leader ends the flight and is alone; or the last caller leaves | [`State::close_alone`], [`State::leave`] |
 //! | `Vacant` | `Dead` | the last caller leaves | [`State::leave`] |
 //! | `Flying` | `Landing` | the leader has a result | [`State::begin_landing`] |
-//! | `Flying`, `Vacant` | `Landing` | the flight is cancelled | [`State::begin_cancel`] |
+//! | `Flying`, `Vacant` | `Landing` | the flight is cancelled, runs out of time, or a work beside has a result | [`State::begin_cancel`] |
 //! | `Landing` | `Landed` | the outcome is written | [`State::landed`] |
 //! | `Flying` | `Released` | the leader's result must not be shared | [`State::release`] |
 //!
@@ -67,10 +68,36 @@ const LED: usize = 1 << 8;
 const FORGOTTEN: usize = 1 << 9;
 /// One of the callers counted is the task itself, so that the flight outlives its callers.
 const DETACHED: usize = 1 << 10;
+/// It was its time limit that ended the flight.
+const LATE: usize = 1 << 11;
+/// A follower runs its own work beside the leader's.
+const RIVALED: usize = 1 << 12;
+/// The result is served to newcomers for a while.
+const LINGERS: usize = 1 << 13;
 /// One caller.
-const CALLER: usize = 1 << 11;
+const CALLER: usize = 1 << 14;
 /// More would overflow the word. Only reachable where a word has 32 bits, or by leaking callers.
 const MOST: usize = usize::MAX - 2 * CALLER;
+
+/// How many callers a flight may have.
+#[derive(Clone, Copy)]
+pub(crate) struct Room(usize);
+
+impl Room {
+    /// As many as come.
+    pub(crate) const ANY: Self = Self(MOST);
+
+    pub(crate) fn at_most(callers: usize) -> Self {
+        Self(callers.max(1).checked_mul(CALLER).map_or(MOST, |word| word.min(MOST)))
+    }
+
+    /// Whether a flight with this word is full. The number of callers is the word's top, so this compares both.
+    #[inline]
+    fn is_taken(self, word: usize) -> bool {
+        // A detached task counts in the word, but is no caller.
+        word >= self.0 && word - if word & DETACHED == 0 { 0 } else { CALLER } >= self.0
+    }
+}
 
 /// What the word said at one moment.
 #[derive(Clone, Copy)]
@@ -92,6 +119,11 @@ impl Snapshot {
         self.0 / CALLER - usize::from(self.0 & DETACHED != 0)
     }
 
+    /// The callers aboard who do not lead, if the flight is in progress.
+    pub(crate) fn followers(self) -> usize {
+        if self.is_open() { self.callers().saturating_sub(usize::from(self.is_led())) } else { 0 }
+    }
+
     /// Whether the flight can be joined, or its result is on the way.
     pub(crate) fn is_open(self) -> bool {
         matches!(self.phase(), Phase::Flying | Phase::Vacant)
@@ -109,9 +141,37 @@ impl Snapshot {
         self.0 & LED != 0
     }
 
-    /// Whether the flight ended but its work is still being run or torn down, so that a newcomer must wait.
+    pub(crate) fn is_forgotten(self) -> bool {
+        self.0 & FORGOTTEN != 0
+    }
+
+    pub(crate) fn is_late(self) -> bool {
+        self.0 & LATE != 0
+    }
+
+    /// Whether a follower runs its own work beside the leader's.
+    pub(crate) fn is_rivaled(self) -> bool {
+        self.0 & RIVALED != 0
+    }
+
+    /// Whether a caller aboard may take the place of the leader who left. Not while a work runs that was started beside that leader's.
+    pub(crate) fn is_vacant(self) -> bool {
+        self.0 & (PHASE | RIVALED) == VACANT
+    }
+
+    /// Whether the flight ended, and its result may be served to newcomers.
+    pub(crate) fn lingers(self) -> bool {
+        self.0 & (PHASE | LINGERS | FORGOTTEN) == LANDED | LINGERS
+    }
+
+    /// Whether a newcomer must wait: the flight ended but its work is still being run or torn down, or its result is about to be there to
+    /// be served.
     pub(crate) fn is_clearing(self) -> bool {
-        !self.is_open() && self.0 & (BUSY | FORGOTTEN) == BUSY
+        match self.0 & PHASE {
+            FLYING | VACANT => false,
+            LANDING if self.0 & (LINGERS | FORGOTTEN) == LINGERS => true,
+            _ => self.0 & (BUSY | FORGOTTEN | LINGERS) == BUSY,
+        }
     }
 
     /// Whether any caller may run the carried work now.
@@ -127,6 +187,10 @@ pub(crate) enum Boarding {
     Followed,
     /// Aboard, and the leader from now on: the flight was vacant.
     TookOver,
+    /// Not aboard: as many are as may be.
+    Full,
+    /// Too late to board, but the result is there and may be had.
+    Lingers,
     /// Too late, and the work is still being torn down: wait for the key to be free.
     Clearing,
     /// Too late: the flight is over.
@@ -167,10 +231,35 @@ pub(crate) enum Left {
     Ended,
     /// Others, and nobody leads them: they must be told.
     Vacated,
+    /// Nobody would be left, so nothing changed yet.
+    WouldEnd,
     /// Nobody. The flight is dead and the key is free as soon as the table is told.
     Nobody,
     /// Nobody, and the work that the flight carries is the leaver's to tear down.
     NobodyButWork,
+    /// Nobody, and whoever runs the carried work at this moment will tear it down.
+    NobodyButRunner,
+}
+
+impl Left {
+    /// Whether the flight ended by this.
+    pub(crate) fn is_end(&self) -> bool {
+        matches!(self, Self::Nobody | Self::NobodyButWork | Self::NobodyButRunner)
+    }
+}
+
+/// What is to be known of a flight that ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub(crate) enum After {
+    /// Nothing.
+    Plain = 0,
+    /// It was its time limit.
+    Late = LATE,
+    /// Its result lingers.
+    Lingers = LINGERS,
+    /// Newcomers need not wait until its work is torn down.
+    Forgotten = FORGOTTEN,
 }
 
 /// The right to publish the outcome of a cancelled flight.
@@ -208,29 +297,51 @@ impl State {
         }
     }
 
-    /// A newcomer who found the flight in the table comes aboard.
-    pub(crate) fn board(&self) -> Boarding {
+    /// A newcomer who found the flight in the table comes aboard, if there is room.
+    pub(crate) fn board(&self, room: Room) -> Boarding {
         let before = self.step(|word| match word & PHASE {
+            FLYING | VACANT if room.is_taken(word) => Err(Boarding::Full),
             // Everybody who joins will listen, so both are said in one step.
-            FLYING | VACANT if word > MOST => panic!("too many callers share one flight"),
             FLYING => Ok((word + CALLER) | HEARD),
+            VACANT if word & RIVALED != 0 => Ok((word + CALLER) | HEARD),
             VACANT => Ok(lead(word) + CALLER),
+            _ if Snapshot(word).lingers() => Err(Boarding::Lingers),
             _ if Snapshot(word).is_clearing() => Ok(word | HEARD),
             _ => Err(Boarding::Gone),
         });
-        match before.map(Snapshot::phase) {
-            Ok(Phase::Flying) => Boarding::Followed,
-            Ok(Phase::Vacant) => Boarding::TookOver,
+        match before {
+            Ok(before) if before.is_vacant() => Boarding::TookOver,
+            Ok(before) if before.is_open() => Boarding::Followed,
             Ok(_) => Boarding::Clearing,
-            Err(gone) => gone,
+            Err(other) => other,
         }
     }
 
     /// A caller aboard takes the place of the leader who left. `false`: somebody else did, or the flight ended.
     pub(crate) fn claim(&self) -> bool {
-        self.step(|word| match word & PHASE {
-            VACANT => Ok(lead(word)),
-            _ => Err(()),
+        self.step(|word| if Snapshot(word).is_vacant() { Ok(lead(word)) } else { Err(()) }).is_ok()
+    }
+
+    /// A caller aboard is to run its own work beside the leader's. `false`: somebody does already, or there is no leader.
+    pub(crate) fn begin_rival(&self) -> bool {
+        self.step(|word| if word & (PHASE | RIVALED) == FLYING { Ok(word | RIVALED) } else { Err(()) }).is_ok()
+    }
+
+    /// The work beside the leader's is gone. Returns the word before.
+    pub(crate) fn end_rival(&self) -> Snapshot {
+        Snapshot(self.0.fetch_and(!RIVALED, Ordering::AcqRel))
+    }
+
+    /// The leader's work failed, and somebody else aboard is to try. `leaves`: the leader is its own caller, and goes with what it has; else
+    /// it is still counted, and learns of it when it looks. `false`: there is nobody else, or the flight ended.
+    pub(crate) fn retry(&self, leaves: bool) -> bool {
+        self.step(|word| {
+            let (led, detached) = (word & LED != 0, word & DETACHED != 0);
+            if word & PHASE != FLYING || Snapshot(word).callers() <= usize::from(led) {
+                return Err(());
+            }
+            let gone = usize::from(led && leaves) + usize::from(detached);
+            Ok(((word - gone * CALLER) & !(PHASE | BUSY | LED | CARRIED | TASK | RUNNABLE | DETACHED)) | VACANT)
         })
         .is_ok()
     }
@@ -305,16 +416,16 @@ impl State {
     }
 
     /// The leader, or who ran the carried work, has an outcome and may write it. `false`: the flight was cancelled.
-    pub(crate) fn begin_landing(&self) -> bool {
+    pub(crate) fn begin_landing(&self, after: After) -> bool {
         self.step(|word| match word & PHASE {
-            FLYING => Ok((word & !(PHASE | BUSY)) | LANDING),
+            FLYING => Ok((word & !(PHASE | BUSY)) | LANDING | after as usize),
             _ => Err(()),
         })
         .is_ok()
     }
 
     /// Somebody ends the flight from outside and may write the outcome. `None`: it is over already.
-    pub(crate) fn begin_cancel(&self) -> Option<Cancelling> {
+    pub(crate) fn begin_cancel(&self, why: After) -> Option<Cancelling> {
         let owns_work = |word: usize| word & (PHASE | CARRIED | BUSY) == FLYING | CARRIED;
         let before = self
             .step(|word| {
@@ -322,7 +433,7 @@ impl State {
                     return Err(());
                 }
                 let busy = if owns_work(word) { BUSY } else { 0 };
-                Ok((word & !PHASE) | LANDING | busy)
+                Ok((word & !PHASE) | LANDING | why as usize | busy)
             })
             .ok()?;
         Some(Cancelling { owns_work: owns_work(before.0), busy: before.is_busy() })
@@ -347,7 +458,7 @@ impl State {
         Snapshot(self.0.fetch_and(!BUSY, Ordering::AcqRel))
     }
 
-    /// `forget` took the flight out of the table. Returns the word before.
+    /// `forget` took the flight out of the table, or its result lingers no longer. Returns the word before.
     pub(crate) fn forgotten(&self) -> Snapshot {
         Snapshot(self.0.fetch_or(FORGOTTEN, Ordering::AcqRel))
     }
@@ -360,8 +471,8 @@ impl State {
         }))
     }
 
-    /// A caller leaves before the end.
-    pub(crate) fn leave(&self, leaver: Leaver) -> Left {
+    /// A caller leaves before the end. `may_end`: also if it is the last.
+    pub(crate) fn leave(&self, leaver: Leaver, may_end: bool) -> Left {
         let leading = leaver == Leaver::Leading;
         let marks = match leaver {
             Leaver::Follower => 0,
@@ -383,6 +494,10 @@ impl State {
                 left = Left::Vacated;
                 return Ok((fewer & !(PHASE | BUSY)) | VACANT);
             }
+            if !may_end {
+                left = Left::WouldEnd;
+                return Err(());
+            }
             let dead = (fewer & !PHASE) | DEAD;
             if leading || word & CARRIED == 0 {
                 left = Left::Nobody;
@@ -390,7 +505,7 @@ impl State {
             }
             if word & BUSY != 0 {
                 // The task is running it at this moment and will find the flight dead.
-                left = Left::Others;
+                left = Left::NobodyButRunner;
                 return Ok(dead);
             }
             left = Left::NobodyButWork;

@@ -61,6 +61,14 @@ impl<T> Lock<T> {
     }
 }
 
+/// Lets somebody else do the few instructions that are waited for.
+pub(crate) fn relax() {
+    #[cfg(feature = "std")]
+    std::thread::yield_now();
+    #[cfg(not(feature = "std"))]
+    core::hint::spin_loop();
+}
+
 /// A waker that was taken from its place. Dropping it may drop the last owner of a task, and so run any destructor.
 pub(crate) struct Taken(Option<Waker>);
 

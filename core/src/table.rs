@@ -4,7 +4,6 @@
 //! dropped outside. That leaves a gap between looking and inserting, closed by [`Table::insert`], which refuses when
 //! something with the same hash came in that the caller has not seen.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::mem;
 
@@ -12,21 +11,58 @@ use hashbrown::HashTable;
 
 use crate::flight::FlightRef;
 use crate::panics;
-use crate::sync::{AtomicUsize, Lock, Ordering};
+use crate::state::Snapshot;
+use crate::stats::{Deed, Ended, Tally, Totals};
+use crate::sync::{Arc, AtomicUsize, Lock, Ordering};
 
+/// Shared by the group and by what takes out results that lingered long enough.
 pub(crate) struct Table<K, V> {
-    shards: Box<[Shard<K, V>]>,
+    shards: Arc<[Shard<K, V>]>,
     /// The shard is chosen by this many of the mixed hash's top bits.
     bits: u32,
 }
 
 /// Padded so that threads on neighbouring shards do not share a cache line (or the pair of lines that
-/// some processors fetch together).
-#[repr(align(128))]
+/// some processors fetch together). What every call touches comes first.
+#[repr(C, align(128))]
 struct Shard<K, V> {
-    flights: Lock<HashTable<FlightRef<K, V>>>,
+    lists: Lock<Lists<K, V>>,
     /// The number of entries, readable without the lock. A hint: it decides which way is tried first, never what is true.
     len: AtomicUsize,
+    /// By [`Deed`].
+    deeds: [AtomicUsize; Deed::KINDS],
+}
+
+#[repr(C)]
+struct Lists<K, V> {
+    /// What newcomers find.
+    flights: HashTable<FlightRef<K, V>>,
+    tally: Tally,
+    /// Flights in progress that newcomers are not to find: forgotten, full, or too old. Kept by address, so that any number of them under one key
+    /// costs nobody anything.
+    aside: HashTable<FlightRef<K, V>>,
+}
+
+impl<K, V> Lists<K, V> {
+    fn put_aside(&mut self, flight: FlightRef<K, V>) {
+        self.aside.insert_unique(flight.address(), flight, FlightRef::address);
+    }
+
+    fn take_aside(
+        &mut self,
+        flight: &FlightRef<K, V>,
+    ) -> (Option<FlightRef<K, V>>, Option<HashTable<FlightRef<K, V>>>) {
+        if self.aside.is_empty() {
+            return (None, None);
+        }
+        match self.aside.find_entry(flight.address(), |listed| listed.is(flight)) {
+            Ok(entry) => {
+                let (taken, _) = entry.remove();
+                (Some(taken), self.aside.is_empty().then(|| mem::take(&mut self.aside)))
+            }
+            Err(_) => (None, None),
+        }
+    }
 }
 
 /// The listed flights with one hash: nearly always none or one.
@@ -62,20 +98,28 @@ const SPARSE: usize = 8;
 /// …but keeps this many places, so that a steady trickle does not allocate.
 const KEPT: usize = 64;
 
+/// Whether a flight that ended stays listed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stays {
+    No,
+    Yes,
+}
+
 impl<K, V> Table<K, V> {
     /// A table of at least `shards` shards, rounded up to a power of two.
     pub(crate) fn new(shards: usize) -> Self {
         let shards = shards.clamp(1, 1 << 16).next_power_of_two();
-        Self {
-            shards: (0..shards)
-                .map(|_| Shard { flights: Lock::new(HashTable::new()), len: AtomicUsize::new(0) })
-                .collect(),
-            bits: shards.trailing_zeros(),
-        }
+        let shard = || Shard {
+            lists: Lock::new(Lists { flights: HashTable::new(), tally: Tally::default(), aside: HashTable::new() }),
+            len: AtomicUsize::new(0),
+            deeds: Default::default(),
+        };
+        Self { shards: (0..shards).map(|_| shard()).collect::<Vec<_>>().into(), bits: shards.trailing_zeros() }
     }
 
     /// Hashers that spread badly (an identity hasher over small integers) must still spread over shards, and the bits
     /// that choose the shard should not be those that choose the place in it.
+    #[inline]
     fn shard(&self, hash: u64) -> &Shard<K, V> {
         let mixed = hash.wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let index = mixed.checked_shr(64 - self.bits).unwrap_or(0);
@@ -88,19 +132,27 @@ impl<K, V> Table<K, V> {
         self.shard(hash).len.load(Ordering::Relaxed) == 0
     }
 
-    /// The flights whose keys have this hash.
+    /// The flights that newcomers find, whose keys have this hash.
     pub(crate) fn find(&self, hash: u64) -> Found<K, V> {
-        self.shard(hash).flights.with(|flights| {
+        self.shard(hash).lists.with(|lists| {
             let mut found = Found::None;
-            for flight in flights.iter_hash(hash).filter(|flight| flight.hash == hash) {
+            for flight in lists.flights.iter_hash(hash).filter(|flight| flight.hash == hash) {
                 found.push(flight.clone());
             }
             found
         })
     }
 
-    /// Lists `new`, in place of `over` if that is listed. Refuses if a flight of the same hash is listed that is not among
-    /// `seen`: its key has not been compared yet.
+    /// The flights whose keys have this hash, those put aside included.
+    pub(crate) fn find_all(&self, hash: u64) -> Vec<FlightRef<K, V>> {
+        self.shard(hash).lists.with(|lists| {
+            let listed = lists.flights.iter_hash(hash).chain(&lists.aside);
+            listed.filter(|flight| flight.hash == hash).cloned().collect()
+        })
+    }
+
+    /// Lists `new`, which starts, in place of `over` if that is listed; if that is still in progress it is put aside. Refuses if a flight of
+    /// the same hash is listed that is not among `seen`: its key has not been compared yet.
     pub(crate) fn insert(
         &self,
         new: &FlightRef<K, V>,
@@ -110,20 +162,26 @@ impl<K, V> Table<K, V> {
         let hash = new.hash;
         let shard = self.shard(hash);
         let new = new.clone();
-        let (inserted, replaced) = shard.flights.with(|flights| {
+        let (inserted, replaced) = shard.lists.with(|lists| {
             let mut replaced = None;
-            for flight in flights.iter_hash_mut(hash).filter(|flight| flight.hash == hash) {
+            for flight in lists.flights.iter_hash_mut(hash).filter(|flight| flight.hash == hash) {
                 if over.is_some_and(|over| over.is(flight)) {
                     replaced = Some(flight);
                 } else if !seen.iter().any(|seen| seen.is(flight)) {
                     return (false, Some(new));
                 }
             }
+            lists.tally.led += 1;
             if let Some(place) = replaced {
-                return (true, Some(mem::replace(place, new)));
+                let replaced = mem::replace(place, new);
+                if !replaced.state.load().is_open() {
+                    return (true, Some(replaced));
+                }
+                lists.put_aside(replaced);
+                return (true, None);
             }
-            flights.insert_unique(hash, new, |flight| flight.hash);
-            shard.len.store(flights.len(), Ordering::Relaxed);
+            lists.flights.insert_unique(hash, new, |flight| flight.hash);
+            shard.len.store(lists.flights.len(), Ordering::Relaxed);
             (true, None)
         });
         // The user's key and value, perhaps; see `caller::board`.
@@ -133,47 +191,166 @@ impl<K, V> Table<K, V> {
 
     /// Takes exactly this flight out. `false`: it is not listed, though its successor may be.
     pub(crate) fn remove(&self, flight: &FlightRef<K, V>) -> bool {
+        self.conclude(flight, |_| Some(((), None, Stays::No))).1
+    }
+
+    /// Ends a flight in one step: `step`, which runs under the lock and is told whether the flight is listed for newcomers, says what came of it, how
+    /// to count it, and whether it stays listed; or `None`, and then nothing changes. Also returns whether the flight was listed at all; one
+    /// that was not is not counted.
+    #[inline]
+    pub(crate) fn conclude<T>(
+        &self,
+        flight: &FlightRef<K, V>,
+        step: impl FnOnce(bool) -> Option<(T, Option<Ended>, Stays)>,
+    ) -> (Option<T>, bool) {
         let shard = self.shard(flight.hash);
-        let (removed, _dropped_unlocked) = shard.flights.with(|flights| {
-            let entry = flights.find_entry(flight.hash, |listed| listed.is(flight));
-            let Ok(entry) = entry else {
-                return (None, None);
+        let (result, removed, _dropped_unlocked) = shard.lists.with(|lists| {
+            let Ok(entry) = lists.flights.find_entry(flight.hash, |listed| listed.is(flight)) else {
+                return lists.conclude_aside(flight, step);
             };
+            let Some((result, how, stays)) = step(true) else {
+                return (None, true.into(), None);
+            };
+            if let Some(how) = how {
+                lists.tally.end(how);
+            }
+            if stays == Stays::Yes {
+                return (Some(result), true.into(), None);
+            }
             let (removed, _) = entry.remove();
-            shard.len.store(flights.len(), Ordering::Relaxed);
-            (Some(removed), shrink(flights))
+            shard.len.store(lists.flights.len(), Ordering::Relaxed);
+            (Some(result), removed.into(), shrink(&mut lists.flights))
         });
-        removed.is_some()
+        (result, removed.was_listed())
     }
 
-    /// Takes every flight out.
-    pub(crate) fn drain(&self) -> Vec<FlightRef<K, V>> {
-        let mut all = Vec::new();
-        for shard in &self.shards {
-            let taken = shard.flights.with(|flights| {
-                shard.len.store(0, Ordering::Relaxed);
-                mem::take(flights)
-            });
-            all.extend(taken);
-        }
-        all
+    /// Takes the flight from what newcomers find, and aside if it is in progress. Returns its word before; `None`: it is not listed.
+    pub(crate) fn forget(&self, flight: &FlightRef<K, V>) -> Option<Snapshot> {
+        let shard = self.shard(flight.hash);
+        let (before, _dropped_unlocked) = shard.lists.with(|lists| {
+            let Ok(entry) = lists.flights.find_entry(flight.hash, |listed| listed.is(flight)) else {
+                let aside = lists.aside.find(flight.address(), |listed| listed.is(flight));
+                return (aside.map(|flight| flight.state.forgotten()), None);
+            };
+            let before = flight.state.forgotten();
+            let (removed, _) = entry.remove();
+            shard.len.store(lists.flights.len(), Ordering::Relaxed);
+            if before.is_open() {
+                lists.put_aside(removed);
+                return (Some(before), None);
+            }
+            (Some(before), Some(removed))
+        });
+        before
     }
 
-    /// Every listed flight, shard by shard: a snapshot of each, not of all at one instant.
+    /// Every flight, those put aside included, shard by shard: a snapshot of each, not of all at one instant.
     pub(crate) fn all(&self) -> Vec<FlightRef<K, V>> {
         let mut all = Vec::new();
-        for shard in &self.shards {
-            shard.flights.with(|flights| all.extend(flights.iter().cloned()));
+        for shard in &*self.shards {
+            shard.lists.with(|lists| all.extend(lists.flights.iter().chain(&lists.aside).cloned()));
         }
         all
     }
 
-    /// How many open flights are listed; see [`Table::all`].
+    /// As [`all`](Self::all); also whether newcomers find it.
+    pub(crate) fn all_listed(&self) -> Vec<(FlightRef<K, V>, bool)> {
+        let mut all = Vec::new();
+        for shard in &*self.shards {
+            shard.lists.with(|lists| {
+                all.extend(lists.flights.iter().map(|flight| (flight.clone(), true)));
+                all.extend(lists.aside.iter().map(|flight| (flight.clone(), false)));
+            });
+        }
+        all
+    }
+
+    /// How many flights are in progress and not forgotten; see [`Table::all`].
     pub(crate) fn count_open(&self) -> usize {
-        let open = |flights: &mut HashTable<FlightRef<K, V>>| {
-            flights.iter().filter(|flight| flight.state.load().is_open()).count()
+        let open = |flight: &&FlightRef<K, V>| {
+            let now = flight.state.load();
+            now.is_open() && !now.is_forgotten()
         };
-        self.shards.iter().map(|shard| shard.flights.with(open)).sum()
+        let count = |lists: &mut Lists<K, V>| lists.flights.iter().chain(&lists.aside).filter(open).count();
+        self.shards.iter().map(|shard| shard.lists.with(count)).sum()
+    }
+
+    /// Counts what a caller did.
+    #[inline]
+    pub(crate) fn count(&self, hash: u64, deed: Deed) {
+        self.shard(hash).deeds[deed as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Everything counted so far, and the followers aboard now.
+    pub(crate) fn totals(&self) -> (Totals, u64) {
+        let (mut totals, mut waiting) = (Totals::default(), 0);
+        for shard in &*self.shards {
+            let (tally, followers) = shard.lists.with(|lists| {
+                let flights = lists.flights.iter().chain(&lists.aside);
+                (lists.tally, flights.map(|flight| flight.state.load().followers() as u64).sum::<u64>())
+            });
+            totals.add_tally(&tally);
+            waiting += followers;
+            for (sum, deeds) in totals.deeds.iter_mut().zip(&shard.deeds) {
+                *sum += deeds.load(Ordering::Relaxed) as u64;
+            }
+        }
+        (totals, waiting)
+    }
+}
+
+/// Whether a flight was listed, and, if it is no more, what is to be dropped outside the lock.
+enum Listed<K, V> {
+    No,
+    Stays,
+    Was(#[expect(dead_code, reason = "only to be dropped")] FlightRef<K, V>),
+}
+
+impl<K, V> Listed<K, V> {
+    fn was_listed(&self) -> bool {
+        !matches!(self, Self::No)
+    }
+}
+
+impl<K, V> From<bool> for Listed<K, V> {
+    fn from(stays: bool) -> Self {
+        if stays { Self::Stays } else { Self::No }
+    }
+}
+
+impl<K, V> From<FlightRef<K, V>> for Listed<K, V> {
+    fn from(was: FlightRef<K, V>) -> Self {
+        Self::Was(was)
+    }
+}
+
+impl<K, V> Lists<K, V> {
+    /// [`Table::conclude`], of a flight that newcomers do not find.
+    #[cold]
+    fn conclude_aside<T>(
+        &mut self,
+        flight: &FlightRef<K, V>,
+        step: impl FnOnce(bool) -> Option<(T, Option<Ended>, Stays)>,
+    ) -> (Option<T>, Listed<K, V>, Option<HashTable<FlightRef<K, V>>>) {
+        let listed = !self.aside.is_empty() && self.aside.find(flight.address(), |listed| listed.is(flight)).is_some();
+        let Some((result, how, _)) = step(false) else {
+            return (None, listed.into(), None);
+        };
+        if !listed {
+            return (Some(result), Listed::No, None);
+        }
+        if let Some(how) = how {
+            self.tally.end(how);
+        }
+        let (removed, emptied) = self.take_aside(flight);
+        (Some(result), removed.map_or(Listed::No, Listed::Was), emptied)
+    }
+}
+
+impl<K, V> Clone for Table<K, V> {
+    /// The same table.
+    fn clone(&self) -> Self {
+        Self { shards: Arc::clone(&self.shards), bits: self.bits }
     }
 }
 
@@ -198,8 +375,9 @@ mod tests {
     #[test]
     fn p03_a_burst_gives_its_memory_back() {
         let table: Table<u64, ()> = Table::new(1);
-        let capacity = || table.shards[0].flights.with(|flights| flights.capacity());
-        let burst: Vec<_> = (0..10_000).map(|key| FlightRef::new(Flight::new(key, key << 40 | key))).collect();
+        let capacity = || table.shards[0].lists.with(|lists| lists.flights.capacity());
+        let burst: Vec<_> =
+            (0..10_000).map(|key| FlightRef::new(Flight::new(key, key << 40 | key, crate::Verb::Run, None))).collect();
         for flight in &burst {
             assert!(table.insert(flight, &[], None));
         }

@@ -1,0 +1,365 @@
+//! Telling observers what happens to flights, in order, outside all locks.
+//!
+//! The events of one flight are told one after another, in the order in which they happened: each step of a flight that is observed is taken,
+//! and noted, under the lock of that flight's log, and whoever finds notes in the log tells them, one teller at a time. So an observer that
+//! blocks holds up the call that happens to tell it, and nobody else.
+
+use alloc::collections::VecDeque;
+use core::any::Any;
+use core::fmt;
+use core::hash::BuildHasher;
+use core::time::Duration;
+
+use crate::circle;
+use crate::config::Config;
+use crate::flight::Flight;
+use crate::hash::DefaultHashBuilder;
+use crate::panics;
+use crate::snapshot::Verb;
+use crate::sync::{Arc, Lock};
+
+/// Is told what happens in a group. For [`Builder::observer`](crate::Builder::observer).
+///
+/// Any `Fn(&Event<'_, K>) + Send + Sync` is one.
+///
+/// # Order
+///
+/// The events of one flight come one after another, never two at once, in the order in which they happened:
+/// [`Missed`](EventKind::Missed), [`Started`](EventKind::Started), then any number of [`Joined`](EventKind::Joined),
+/// [`Handover`](EventKind::Handover), [`Overtaken`](EventKind::Overtaken), [`Retried`](EventKind::Retried), then exactly one for which
+/// [`is_end`](EventKind::is_end) holds, and after that, if the result lingers, any number of [`Lingered`](EventKind::Lingered); if its
+/// followers were released, any number of [`Alone`](EventKind::Alone). Those of different flights come in any order, from any thread.
+/// [`Missed`](EventKind::Missed) and [`Refused`](EventKind::Refused) of a refused call come together, in this order.
+///
+/// # What it may do
+///
+/// It is called outside all locks, after those aboard were told. It may block: that holds up the one call that tells it, and the later events
+/// of that flight, but no other caller. It may panic: that is contained. It may use the group; a call that waits for the very flight it is being
+/// told of gets [`Error::Circular`](crate::Error::Circular).
+pub trait Observer<K>: Send + Sync {
+    /// Something happened.
+    fn event(&self, event: &Event<'_, K>);
+}
+
+impl<K, F: Fn(&Event<'_, K>) + Send + Sync> Observer<K> for F {
+    fn event(&self, event: &Event<'_, K>) {
+        self(event);
+    }
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// A call found nothing to join, and starts a flight or is refused.
+    Missed,
+    /// A call came aboard a flight in progress.
+    Joined,
+    /// A call was refused because of [`max_flights`](crate::Builder::max_flights).
+    Refused,
+    /// A flight started.
+    Started,
+    /// The flight ended with a result.
+    Completed,
+    /// The flight ended with a failure of its work, which all aboard share.
+    Failed,
+    /// The flight's work panicked.
+    Panicked,
+    /// The flight ran into its limit.
+    TimedOut,
+    /// The flight was cancelled.
+    Cancelled,
+    /// The flight's last caller left before the end.
+    Abandoned,
+    /// The leader let its followers go alone.
+    Released,
+    /// A call took over from a leader that left, and runs its own work.
+    Handover,
+    /// A follower started its own work beside that of a slow leader.
+    Overtaken,
+    /// A work failed, and the next follower is to try.
+    Retried,
+    /// A call was served a result that lingers.
+    Lingered,
+    /// A released follower runs its own work, for itself.
+    Alone,
+}
+
+impl EventKind {
+    /// A name in the style of logs and metrics: `missed`, `timed_out`, ….
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Missed => "missed",
+            Self::Joined => "joined",
+            Self::Refused => "refused",
+            Self::Started => "started",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Panicked => "panicked",
+            Self::TimedOut => "timed_out",
+            Self::Cancelled => "cancelled",
+            Self::Abandoned => "abandoned",
+            Self::Released => "released",
+            Self::Handover => "handover",
+            Self::Overtaken => "overtaken",
+            Self::Retried => "retried",
+            Self::Lingered => "lingered",
+            Self::Alone => "alone",
+        }
+    }
+
+    /// Whether the flight ended by this. Each flight that [started](Self::Started) has exactly one such event.
+    #[must_use]
+    pub fn is_end(self) -> bool {
+        matches!(
+            self,
+            Self::Completed
+                | Self::Failed
+                | Self::Panicked
+                | Self::TimedOut
+                | Self::Cancelled
+                | Self::Abandoned
+                | Self::Released
+        )
+    }
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One thing that happened, as an [`Observer`] is told of it.
+pub struct Event<'e, K> {
+    kind: EventKind,
+    key: &'e K,
+    hash: u64,
+    source: Source<'e, K>,
+    flight: Option<u64>,
+    verb: Option<Verb>,
+    elapsed: Option<Duration>,
+    metadata: Option<&'e Metadata>,
+    leader: Option<&'e Metadata>,
+}
+
+/// What an event says of its group.
+struct Source<'e, K> {
+    name: &'e str,
+    show: Option<Show<K>>,
+    blind: &'e DefaultHashBuilder,
+}
+
+/// Shows a key, as [`Builder::show_keys`](crate::Builder::show_keys) was told to.
+pub(crate) type Show<K> = fn(&K, &mut fmt::Formatter<'_>) -> fmt::Result;
+
+/// What a call says of itself; see [`Call::metadata`](crate::Call::metadata).
+pub(crate) type Metadata = Arc<dyn Any + Send + Sync>;
+
+impl<'e, K> Event<'e, K> {
+    /// What happened.
+    #[must_use]
+    pub fn kind(&self) -> EventKind {
+        self.kind
+    }
+
+    /// The key itself. Keys can hold secrets: in logs, use [`shown_key`](Self::shown_key).
+    #[must_use]
+    pub fn key(&self) -> &'e K {
+        self.key
+    }
+
+    /// The key as it may be shown: as [`show_keys`](crate::Builder::show_keys) says, or, by default, as a number from which nobody can tell the
+    /// key, but which is the same for the same key for the life of the group.
+    #[must_use]
+    pub fn shown_key(&self) -> ShownKey<'e, K> {
+        ShownKey { key: self.key, show: self.source.show, number: self.source.blind.hash_one(self.hash) }
+    }
+
+    /// The group's [name](crate::Builder::name), or nothing.
+    #[must_use]
+    pub fn group(&self) -> &'e str {
+        self.source.name
+    }
+
+    /// The flight's number, unique in the group. `None` if it never started.
+    #[must_use]
+    pub fn flight(&self) -> Option<u64> {
+        self.flight
+    }
+
+    /// The verb by which the flight's work was started, or the call that is told of was made.
+    #[must_use]
+    pub fn verb(&self) -> Option<Verb> {
+        self.verb
+    }
+
+    /// For how long the flight had been in progress. By the runtime's clock if the group [keeps time](crate::Builder::timed), else by the
+    /// system's; without `std`, and without a runtime, unknown.
+    #[must_use]
+    pub fn elapsed(&self) -> Option<Duration> {
+        self.elapsed
+    }
+
+    /// What the call that this is about said of itself by [`metadata`](crate::Call::metadata), if it said a `T`. When a flight ends, that is the
+    /// call whose work it ran last.
+    #[must_use]
+    pub fn metadata<T: Any>(&self) -> Option<&'e T> {
+        self.metadata.and_then(|metadata| (**metadata).downcast_ref())
+    }
+
+    /// The same, of the call whose work the flight runs: for a follower, who it waits for.
+    #[must_use]
+    pub fn leader<T: Any>(&self) -> Option<&'e T> {
+        self.leader.and_then(|metadata| (**metadata).downcast_ref())
+    }
+}
+
+impl<K> fmt::Debug for Event<'_, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Event")
+            .field("kind", &self.kind)
+            .field("key", &self.shown_key())
+            .field("group", &self.group())
+            .field("flight", &self.flight)
+            .field("elapsed", &self.elapsed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A key as it may be shown in logs. From [`Event::shown_key`].
+pub struct ShownKey<'e, K> {
+    key: &'e K,
+    show: Option<Show<K>>,
+    number: u64,
+}
+
+impl<K> fmt::Display for ShownKey<'_, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.show {
+            Some(show) => show(self.key, f),
+            None => write!(f, "#{:016x}", self.number),
+        }
+    }
+}
+
+impl<K> fmt::Debug for ShownKey<'_, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A flight's notes that observers have not been told yet.
+pub(crate) struct Log {
+    notes: VecDeque<Note>,
+    /// Somebody is telling them.
+    told: bool,
+    /// Of the call whose work the flight runs.
+    leader: Option<Metadata>,
+    verb: Verb,
+}
+
+struct Note {
+    kind: EventKind,
+    verb: Verb,
+    elapsed: Option<Duration>,
+    metadata: Option<Metadata>,
+    leader: Option<Metadata>,
+}
+
+/// What a caller brings to an event: its verb, what it says of itself, and the time, read before any lock is taken.
+#[derive(Clone)]
+pub(crate) struct Brought {
+    pub(crate) verb: Verb,
+    pub(crate) elapsed: Option<Duration>,
+    pub(crate) metadata: Option<Metadata>,
+}
+
+/// That a flight is observed.
+pub(crate) struct Watch {
+    /// The flight's number.
+    number: u64,
+    log: Lock<Log>,
+}
+
+impl Watch {
+    /// Of a flight that `leader` is about to start.
+    pub(crate) fn new(number: u64, leader: &Brought) -> Self {
+        let log = Log { notes: VecDeque::new(), told: false, leader: leader.metadata.clone(), verb: leader.verb };
+        let watch = Self { number, log: Lock::new(log) };
+        watch.log.with(|log| {
+            log.note(EventKind::Missed, Some(leader), None);
+            log.note(EventKind::Started, Some(leader), None);
+        });
+        watch
+    }
+
+    /// Takes a step of the flight and notes it, in one. `step` runs under a lock.
+    pub(crate) fn noting<T>(&self, step: impl FnOnce(&mut Log) -> T) -> T {
+        self.log.with(step)
+    }
+
+    /// Tells the observers what was noted, unless somebody is doing so.
+    pub(crate) fn tell<K, V>(&self, config: &Config<K, V>, flight: &Flight<K, V>) {
+        let next = |log: &mut Log, telling: bool| {
+            if log.told && !telling {
+                return None;
+            }
+            let note = log.notes.pop_front();
+            log.told = note.is_some();
+            note
+        };
+        let mut note = self.log.with(|log| next(log, false));
+        while let Some(told) = note {
+            let event = Event {
+                kind: told.kind,
+                key: &flight.key,
+                hash: flight.hash,
+                source: Source { name: config.name(), show: config.show, blind: &config.blind },
+                flight: Some(self.number),
+                verb: Some(told.verb),
+                elapsed: told.elapsed,
+                metadata: told.metadata.as_ref(),
+                leader: told.leader.as_ref(),
+            };
+            circle::within(&flight.node, || config.tell(&event));
+            panics::contain(|| drop(told));
+            note = self.log.with(|log| next(log, true));
+        }
+    }
+}
+
+impl Log {
+    /// Notes what happened. `by`: the call it is about; none if it is about the flight, and so about its leader.
+    pub(crate) fn note(&mut self, kind: EventKind, by: Option<&Brought>, elapsed: Option<Duration>) {
+        let leader = self.leader.clone();
+        self.notes.push_back(match by {
+            Some(by) => Note { kind, verb: by.verb, elapsed: by.elapsed, metadata: by.metadata.clone(), leader },
+            None => Note { kind, verb: self.verb, elapsed, metadata: leader.clone(), leader },
+        });
+    }
+
+    /// From now on the flight runs the work of `leader`. Gives back what was kept of the last one, to be dropped outside the lock.
+    pub(crate) fn lead(&mut self, leader: &Brought) -> Option<Metadata> {
+        self.verb = leader.verb;
+        core::mem::replace(&mut self.leader, leader.metadata.clone())
+    }
+}
+
+/// Tells of a call that was refused: there is no flight.
+pub(crate) fn tell_refused<K, V>(config: &Config<K, V>, key: &K, hash: u64, by: &Brought) {
+    for kind in [EventKind::Missed, EventKind::Refused] {
+        config.tell(&Event {
+            kind,
+            key,
+            hash,
+            source: Source { name: config.name(), show: config.show, blind: &config.blind },
+            flight: None,
+            verb: Some(by.verb),
+            elapsed: None,
+            metadata: by.metadata.as_ref(),
+            leader: None,
+        });
+    }
+}

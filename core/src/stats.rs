@@ -1,0 +1,191 @@
+//! Exact accounts: what the callers of a group did, and how its flights ended.
+//!
+//! Counts are kept in the shards of the table. Those of flights change in the same locked step that lists a flight or takes it out, so they
+//! can neither miss one nor count it twice; those of callers are counters beside it.
+
+use core::fmt;
+
+/// What a group counted, since it was made or since [`Group::reset_stats`](crate::Group::reset_stats). From
+/// [`Group::stats`](crate::Group::stats).
+///
+/// Each call that asked ends up in exactly one of [`led`](Self::led), [`joined`](Self::joined), [`lingered`](Self::lingered) and
+/// [`refused`](Self::refused); each flight that was led ends up in exactly one of [`completed`](Self::completed), [`failed`](Self::failed),
+/// [`panicked`](Self::panicked), [`timed_out`](Self::timed_out), [`cancelled`](Self::cancelled), [`abandoned`](Self::abandoned) and
+/// [`released`](Self::released).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Calls that started a flight: the misses.
+    pub led: u64,
+    /// Calls that came aboard a flight in progress: the hits. What became of them (they followed, took over, left) does not matter.
+    pub joined: u64,
+    /// Calls that were served a result that [lingered](crate::Builder::linger).
+    pub lingered: u64,
+    /// Calls that were refused because of [`max_flights`](crate::Builder::max_flights).
+    pub refused: u64,
+    /// Flights that ended with a result that is no failure.
+    pub completed: u64,
+    /// Flights that ended with a failure: an error of a `try_` verb, or what [`failed_if`](crate::Builder::failed_if) says. One a flight, however
+    /// many shared it.
+    pub failed: u64,
+    /// Flights whose work panicked.
+    pub panicked: u64,
+    /// Flights that ran into their [`timeout`](crate::Builder::timeout).
+    pub timed_out: u64,
+    /// Flights ended by [`cancel`](crate::Group::cancel) or [`cancel_all`](crate::Group::cancel_all).
+    pub cancelled: u64,
+    /// Flights whose last caller left before the end.
+    pub abandoned: u64,
+    /// Flights whose leader [released](crate::Leader::release) its followers.
+    pub released: u64,
+    /// Followers, or newcomers, who took over from a leader that left.
+    pub handovers: u64,
+    /// Followers who started their own work beside that of a slow leader; see [`overtake_after`](crate::Builder::overtake_after).
+    pub overtakes: u64,
+    /// Works that failed and left it to the next follower to try; see [`OnFailure::Retry`](crate::OnFailure::Retry).
+    pub retries: u64,
+    /// Followers who went alone because they were released.
+    pub alone: u64,
+    /// Flights in progress now. Not touched by [`reset_stats`](crate::Group::reset_stats).
+    pub in_flight: u64,
+    /// Followers aboard the flights in progress now.
+    pub waiting: u64,
+}
+
+impl Stats {
+    /// All calls that asked: `led + joined + lingered + refused`.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.led + self.joined + self.lingered + self.refused
+    }
+
+    /// Calls that cost no flight of their own: `joined + lingered`.
+    #[must_use]
+    pub fn hits(&self) -> u64 {
+        self.joined + self.lingered
+    }
+
+    /// Calls that started a flight: `led`.
+    #[must_use]
+    pub fn misses(&self) -> u64 {
+        self.led
+    }
+
+    /// Flights that have ended.
+    #[must_use]
+    pub fn ended(&self) -> u64 {
+        self.completed + self.failed + self.panicked + self.timed_out + self.cancelled + self.abandoned + self.released
+    }
+
+    /// The share of calls that cost no flight of their own, `hits / (hits + misses)`: between 0 and 1, and 0 when there were none.
+    #[must_use]
+    pub fn hit_rate(&self) -> f64 {
+        let served = self.hits() + self.misses();
+        // Exact up to 2^53 calls.
+        if served == 0 { 0.0 } else { self.hits() as f64 / served as f64 }
+    }
+}
+
+impl fmt::Display for Stats {
+    /// One line for a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} calls: {} led, {} joined, {} lingered, {} refused; {} in flight, {} waiting",
+            self.calls(),
+            self.led,
+            self.joined,
+            self.lingered,
+            self.refused,
+            self.in_flight,
+            self.waiting
+        )
+    }
+}
+
+/// How a flight ended, as far as counting goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Completed,
+    Failed,
+    Panicked,
+    TimedOut,
+    Cancelled,
+    Abandoned,
+    Released,
+}
+
+/// The counts of a shard's flights. Only ever grow.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Tally {
+    pub(crate) led: u64,
+    ended: [u64; 7],
+}
+
+impl Tally {
+    #[inline]
+    pub(crate) fn end(&mut self, how: Ended) {
+        self.ended[how as usize] += 1;
+    }
+
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.led - self.ended.iter().sum::<u64>()
+    }
+}
+
+/// What a caller did that is counted beside the lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deed {
+    Joined,
+    Lingered,
+    Refused,
+    Handover,
+    Overtake,
+    Retry,
+    Alone,
+}
+
+impl Deed {
+    pub(crate) const KINDS: usize = 7;
+}
+
+/// The sums over all shards. Only ever grow, so what was counted since a reset is a difference, and never negative.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Totals {
+    pub(crate) tally: Tally,
+    pub(crate) deeds: [u64; Deed::KINDS],
+}
+
+impl Totals {
+    pub(crate) fn add_tally(&mut self, tally: &Tally) {
+        self.tally.led += tally.led;
+        for (sum, ended) in self.tally.ended.iter_mut().zip(tally.ended) {
+            *sum += ended;
+        }
+    }
+
+    /// What happened since `base`.
+    pub(crate) fn since(&self, base: &Self) -> Stats {
+        let ended = |how: Ended| self.tally.ended[how as usize].saturating_sub(base.tally.ended[how as usize]);
+        let deeds = |deed: Deed| self.deeds[deed as usize].saturating_sub(base.deeds[deed as usize]);
+        Stats {
+            led: self.tally.led.saturating_sub(base.tally.led),
+            joined: deeds(Deed::Joined),
+            lingered: deeds(Deed::Lingered),
+            refused: deeds(Deed::Refused),
+            completed: ended(Ended::Completed),
+            failed: ended(Ended::Failed),
+            panicked: ended(Ended::Panicked),
+            timed_out: ended(Ended::TimedOut),
+            cancelled: ended(Ended::Cancelled),
+            abandoned: ended(Ended::Abandoned),
+            released: ended(Ended::Released),
+            handovers: deeds(Deed::Handover),
+            overtakes: deeds(Deed::Overtake),
+            retries: deeds(Deed::Retry),
+            alone: deeds(Deed::Alone),
+            in_flight: self.tally.in_flight(),
+            waiting: 0,
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! What was agreed for one flight when it started: its limits, what becomes of its result, who watches it. A flight for which nothing was
+//! chosen has none of this.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::config::{Config, OnFailure};
+use crate::ending::Landing;
+use crate::error::Error;
+use crate::events::{Brought, EventKind, Log, Metadata, Watch};
+use crate::flight::{Flight, FlightRef};
+use crate::linger::{self, Lingering};
+use crate::panics;
+use crate::state::After;
+use crate::sync::{Arc, Lock, Ordering};
+use crate::time::Time;
+
+pub(crate) struct Terms<K, V> {
+    config: Option<Arc<Config<K, V>>>,
+    /// Where the limits take the time from.
+    time: Option<Arc<dyn Time>>,
+    /// When it started.
+    started: Option<Duration>,
+    /// When it is to end at the latest.
+    pub(crate) deadline: Option<Duration>,
+    /// For how long a leader may run before a follower starts beside it.
+    overtake_after: Option<Duration>,
+    linger: Option<(Duration, Arc<Lingering<K, V>>)>,
+    /// How many works may follow one that failed.
+    retries: usize,
+    /// It took one of the group's places for flights.
+    counted: bool,
+    watch: Option<Watch>,
+    /// The flight beside which this one runs: its result goes there, and this one is not listed.
+    beside: Option<FlightRef<K, V>>,
+    changing: Lock<Changing<K, V>>,
+}
+
+/// What changes while the flight goes on.
+struct Changing<K, V> {
+    /// When the leader began.
+    led_since: Option<Duration>,
+    /// The flight that runs beside this one.
+    rival: Option<FlightRef<K, V>>,
+    retried: usize,
+    /// Failures that belong to callers aboard whose works they were, by the term in which they led.
+    failures: Vec<(u8, V)>,
+    lingers: Option<linger::Place>,
+}
+
+/// What a caller that starts a flight wants for it.
+pub(crate) struct Wanted<K, V> {
+    pub(crate) config: Option<Arc<Config<K, V>>>,
+    pub(crate) time: Option<Arc<dyn Time>>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) overtake_after: Option<Duration>,
+    pub(crate) linger: Option<(Duration, Arc<Lingering<K, V>>)>,
+    pub(crate) counted: bool,
+}
+
+impl<K, V> Terms<K, V> {
+    /// Of a flight that starts now, led by `leader`.
+    pub(crate) fn new(wanted: Wanted<K, V>, leader: &Brought) -> Self {
+        let Wanted { config, time, timeout, overtake_after, linger, counted } = wanted;
+        let started = match &config {
+            Some(config) => config.now(time.as_deref()),
+            None => time.as_deref().map(Time::now),
+        };
+        let observed = config.as_ref().filter(|config| config.is_observed());
+        let watch = observed.map(|config| {
+            let number = config.number.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+            Watch::new(number as u64, leader)
+        });
+        let retries = match config.as_ref().map(|config| config.on_failure) {
+            Some(OnFailure::Retry { limit }) => limit,
+            Some(OnFailure::Share) | None => 0,
+        };
+        Self {
+            deadline: timeout.zip(started).map(|(timeout, started)| started.saturating_add(timeout)),
+            config,
+            time,
+            started,
+            overtake_after,
+            linger,
+            retries,
+            counted,
+            watch,
+            beside: None,
+            changing: Lock::new(Changing {
+                led_since: started,
+                rival: None,
+                retried: 0,
+                failures: Vec::new(),
+                lingers: None,
+            }),
+        }
+    }
+
+    /// Of a flight that runs beside `main`, whose deadline is its own.
+    fn beside(main: &FlightRef<K, V>, terms: &Self) -> Self {
+        Self {
+            config: terms.config.clone(),
+            time: terms.time.clone(),
+            started: terms.started,
+            deadline: terms.deadline,
+            overtake_after: None,
+            linger: None,
+            retries: 0,
+            counted: false,
+            watch: None,
+            beside: Some(main.clone()),
+            changing: Lock::new(Changing {
+                led_since: None,
+                rival: None,
+                retried: 0,
+                failures: Vec::new(),
+                lingers: None,
+            }),
+        }
+    }
+
+    pub(crate) fn time(&self) -> Option<&dyn Time> {
+        self.time.as_deref()
+    }
+
+    /// For how long the flight has been in progress.
+    pub(crate) fn age(&self) -> Option<Duration> {
+        let now = match &self.config {
+            Some(config) => config.now(self.time()),
+            None => self.time().map(Time::now),
+        };
+        now?.checked_sub(self.started?)
+    }
+
+    /// When a follower may start its own work beside the leader's.
+    pub(crate) fn overtake_at(&self) -> Option<Duration> {
+        let after = self.overtake_after?;
+        self.changing.with(|changing| changing.led_since).map(|since| since.saturating_add(after))
+    }
+
+    /// Somebody leads from now on.
+    pub(crate) fn led_anew(&self, now: Option<Duration>) {
+        if self.overtake_after.is_some() {
+            self.changing.with(|changing| changing.led_since = now);
+        }
+    }
+
+    pub(crate) fn main(&self) -> Option<&FlightRef<K, V>> {
+        self.beside.as_ref()
+    }
+
+    /// For how long, and where, a result is to linger.
+    pub(crate) fn linger(&self, failed: bool) -> Option<&(Duration, Arc<Lingering<K, V>>)> {
+        let failures = || self.config.as_ref().is_some_and(|config| config.linger_failures);
+        self.linger.as_ref().filter(|_| !failed || failures())
+    }
+
+    pub(crate) fn lingering(&self) -> Option<&Arc<Lingering<K, V>>> {
+        self.linger.as_ref().map(|(_, lingering)| lingering)
+    }
+
+    pub(crate) fn lingers(&self) -> Option<linger::Place> {
+        self.changing.with(|changing| changing.lingers)
+    }
+
+    pub(crate) fn set_lingers(&self, place: Option<linger::Place>) -> Option<linger::Place> {
+        self.changing.with(|changing| core::mem::replace(&mut changing.lingers, place))
+    }
+
+    /// Whether the group takes `value` for a failure, though its verb does not.
+    pub(crate) fn is_failure(&self, value: &V) -> bool {
+        let failed_if = self.config.as_ref().and_then(|config| config.failed_if);
+        failed_if.is_some_and(|failed_if| failed_if(value))
+    }
+
+    /// Whether one more work may follow one that failed. Counts it.
+    pub(crate) fn may_retry(&self) -> bool {
+        self.retries > 0
+            && self.changing.with(|changing| {
+                let may = changing.retried < self.retries;
+                changing.retried += usize::from(may);
+                may
+            })
+    }
+
+    /// It was not retried after all.
+    pub(crate) fn not_retried(&self) {
+        self.changing.with(|changing| changing.retried -= 1);
+    }
+
+    /// Keeps a failure for the caller whose work it was, if `hand_on`, which runs under a lock, succeeds. Who looks for the failure meanwhile has
+    /// to wait, so that it is there for the one and not for the other, or neither.
+    pub(crate) fn keep_failure(&self, term: u8, failure: V, hand_on: impl FnOnce() -> bool) -> Result<Landing<V>, V> {
+        self.changing.with(|changing| {
+            if !hand_on() {
+                return Err(failure);
+            }
+            changing.failures.push((term, failure));
+            Ok(Landing::Shared)
+        })
+    }
+
+    /// The failure of the caller's own work.
+    pub(crate) fn take_failure(&self, term: u8) -> Option<V> {
+        if self.retries == 0 {
+            return None;
+        }
+        self.changing.with(|changing| {
+            let index = changing.failures.iter().position(|failure| failure.0 == term)?;
+            Some(changing.failures.swap_remove(index).1)
+        })
+    }
+
+    /// Its place among the group's flights is free, once.
+    pub(crate) fn dismiss(&self) {
+        if let (true, Some(config)) = (self.counted, &self.config) {
+            config.dismiss();
+        }
+    }
+
+    pub(crate) fn is_observed(&self) -> bool {
+        self.watch.is_some()
+    }
+
+    /// Takes a step, and notes what came of it, in one, if the flight is observed. `step` runs under a lock, and gets nothing to note in if
+    /// nobody will read it.
+    pub(crate) fn noting<T>(&self, step: impl FnOnce(&mut Noting<'_>) -> T) -> T {
+        match &self.watch {
+            None => step(&mut Noting { log: None, elapsed: None }),
+            Some(watch) => {
+                let elapsed = self.age();
+                watch.noting(|log| step(&mut Noting { log: Some(log), elapsed }))
+            }
+        }
+    }
+
+    /// Tells observers what was noted.
+    pub(crate) fn tell(&self, flight: &Flight<K, V>) {
+        if let (Some(watch), Some(config)) = (&self.watch, &self.config) {
+            watch.tell(config, flight);
+        }
+    }
+
+    pub(crate) fn take_rival(&self) -> Option<FlightRef<K, V>> {
+        self.changing.with(|changing| changing.rival.take())
+    }
+}
+
+/// Where a step of a flight is noted.
+pub(crate) struct Noting<'a> {
+    log: Option<&'a mut Log>,
+    elapsed: Option<Duration>,
+}
+
+impl Noting<'_> {
+    /// Something that is about the flight.
+    pub(crate) fn flight(&mut self, kind: EventKind) {
+        if let Some(log) = &mut self.log {
+            log.note(kind, None, self.elapsed);
+        }
+    }
+
+    /// Something that a caller did.
+    pub(crate) fn call(&mut self, kind: EventKind, by: &Brought) {
+        if let Some(log) = &mut self.log {
+            log.note(kind, Some(&Brought { elapsed: self.elapsed, ..by.clone() }), None);
+        }
+    }
+
+    /// From now on the flight runs the work of `leader`. What is returned is to be dropped outside the lock.
+    #[must_use]
+    pub(crate) fn lead(&mut self, leader: &Brought) -> Option<Metadata> {
+        self.log.as_mut().and_then(|log| log.lead(leader))
+    }
+}
+
+/// Works beside a slow leader's.
+impl<K, V> FlightRef<K, V> {
+    /// Whether this flight runs beside another, and which.
+    pub(crate) fn main(&self) -> Option<&FlightRef<K, V>> {
+        self.terms.as_ref().and_then(|terms| terms.main())
+    }
+
+    /// Tells observers, if there are any, what was noted and not told yet.
+    #[inline]
+    pub(crate) fn tell_observers(&self) {
+        if let Some(terms) = &self.terms {
+            terms.tell(self);
+        }
+    }
+
+    /// Starts a flight beside this one, of which the caller is aboard and whose leader it becomes; not if there is one already.
+    pub(crate) fn overtake(&self, key: K, by: &Brought) -> Option<FlightRef<K, V>> {
+        let terms = self.terms.as_ref()?;
+        let rival = FlightRef::new(Flight::new(key, self.hash, by.verb, Some(Terms::beside(self, terms))));
+        let began = terms.noting(|noting| {
+            let began = self.state.begin_rival();
+            if began {
+                noting.call(EventKind::Overtaken, by);
+            }
+            began
+        });
+        if !began {
+            return None;
+        }
+        terms.changing.with(|changing| changing.rival = Some(rival.clone()));
+        if !self.state.load().is_open() {
+            // It ended meanwhile, and whoever ended it may not have seen the rival.
+            self.stop_rival();
+        }
+        Some(rival)
+    }
+
+    /// This flight has ended: what runs beside it is to stop.
+    pub(crate) fn stop_rival(&self) {
+        if let Some(rival) = self.terms.as_ref().and_then(|terms| terms.take_rival()) {
+            rival.stop(After::Forgotten, Error::Cancelled);
+            panics::contain(|| drop(rival));
+        }
+    }
+
+    /// The work beside this flight's is gone without a result: somebody else may start one.
+    pub(crate) fn lose_rival(&self) {
+        let rival = self.terms.as_ref().and_then(|terms| terms.take_rival());
+        let before = self.state.end_rival();
+        if before.is_open() {
+            self.tell(before);
+        }
+        panics::contain(|| drop(rival));
+    }
+}
