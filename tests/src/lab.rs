@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::thread;
 use std::time::Instant;
 
-use coflight::{AsyncStd, Smol, Threads, Tokio};
+use coflight::{AsyncStd, Builder, Smol, Threads, Tokio};
 use futures_util::FutureExt;
 use futures_util::future::{AbortHandle, Abortable};
 use tokio::runtime::Handle;
@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 
 use crate::executor::HandExecutor;
 use crate::runtime::AnyRuntime;
+use crate::time::VirtualTime;
 use crate::watch::with_deadline;
 use crate::{Flights, Verb};
 
@@ -47,6 +48,7 @@ pub struct Lab {
     tokio: Option<Handle>,
     hand: HandExecutor,
     next: Arc<AtomicUsize>,
+    time: VirtualTime,
 }
 
 impl On {
@@ -56,7 +58,13 @@ impl On {
         F: Future<Output = ()> + 'static,
     {
         with_deadline(name, move || {
-            let lab = Lab { on: self, tokio: None, hand: HandExecutor::default(), next: Arc::default() };
+            let lab = Lab {
+                on: self,
+                tokio: None,
+                hand: HandExecutor::default(),
+                next: Arc::default(),
+                time: VirtualTime::new(),
+            };
             match self {
                 Self::TokioMulti | Self::Mixed => {
                     lab.on_tokio(tokio::runtime::Builder::new_multi_thread().worker_threads(2), body)
@@ -170,6 +178,16 @@ impl Lab {
     /// A group on this column's runtime.
     pub fn group<V>(&self) -> Flights<V> {
         Flights::with_runtime(self.runtime())
+    }
+
+    /// Time that stands still until the test moves it: that of [`builder`](Self::builder).
+    pub fn time(&self) -> &VirtualTime {
+        &self.time
+    }
+
+    /// To build a group on this column's runtime, in this test's own time.
+    pub fn builder<V>(&self) -> Builder<String, V, AnyRuntime> {
+        coflight::Group::builder().runtime(AnyRuntime::Virtual(Box::new(self.runtime()), self.time.clone()))
     }
 
     /// The verbs whose futures can be used here. `run_blocking` has tests of its own.

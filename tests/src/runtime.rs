@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use coflight::{AsyncStd, Clock, Smol, Spawn, Threads, Timer, Tokio};
 
 use crate::executor::HandExecutor;
+use crate::time::VirtualTime;
 
 /// Any of the runtimes, or none but the test's own executor.
 #[derive(Clone)]
@@ -21,6 +22,8 @@ pub enum AnyRuntime {
     Threads(Threads),
     /// The test's own executor.
     Hand(HandExecutor, Instant),
+    /// One of those for spawning, with time that the test moves.
+    Virtual(Box<AnyRuntime>, VirtualTime),
 }
 
 impl Spawn for AnyRuntime {
@@ -34,6 +37,7 @@ impl Spawn for AnyRuntime {
             Self::AsyncStd(async_std) => async_std.spawn(task),
             Self::Threads(threads) => threads.spawn(task),
             Self::Hand(executor, _) => executor.spawn(task),
+            Self::Virtual(runtime, _) => runtime.spawn(task),
         }
     }
 }
@@ -48,6 +52,7 @@ impl Timer for AnyRuntime {
             Self::AsyncStd(async_std) => Box::pin(async_std.sleep(duration)),
             // A timer that needs no executor.
             Self::Threads(_) | Self::Hand(..) => Box::pin(Threads::new().sleep(duration)),
+            Self::Virtual(_, time) => Box::pin(time.sleep(duration)),
         }
     }
 }
@@ -60,6 +65,7 @@ impl Clock for AnyRuntime {
             Self::AsyncStd(async_std) => async_std.now(),
             Self::Threads(threads) => threads.now(),
             Self::Hand(_, origin) => origin.elapsed(),
+            Self::Virtual(_, time) => time.now(),
         }
     }
 }
