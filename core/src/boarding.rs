@@ -15,20 +15,25 @@ use crate::snapshot::Verb;
 use crate::state::{Boarding, Room};
 use crate::stats::Deed;
 use crate::sync::Arc;
-use crate::table::{Found, Table};
+use crate::table::Table;
+use crate::time::Time;
+
+/// What became of a call that asked, and the flight it is about: none only for one that was refused.
+pub(crate) type Boarded<K, V> = (Option<FlightRef<K, V>>, How);
 
 /// What became of a call that asked.
-pub(crate) enum Boarded<K, V> {
-    /// It started this flight.
-    Leads(FlightRef<K, V>),
-    /// It leads this flight, which had lost its leader.
-    TookOver(FlightRef<K, V>),
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
     /// It follows.
-    Followed(FlightRef<K, V>),
-    /// The result of this flight is its own, too.
-    Lingers(FlightRef<K, V>),
-    /// It is to wait until this flight makes way.
-    Clearing(FlightRef<K, V>),
+    Followed,
+    /// It leads the flight, which had lost its leader.
+    TookOver,
+    /// The flight's result is its own, too.
+    Lingers,
+    /// It is to wait until the flight makes way.
+    Clearing,
+    /// It started the flight.
+    Leads,
     /// There is no place for one more flight.
     Refused,
 }
@@ -49,7 +54,7 @@ where
     if config.is_some() || luggage.is_some() {
         return board_asking(table, config, luggage, key, hash, verb);
     }
-    let join = |flight: &FlightRef<K, V>| join(flight, table, Room::ANY, verb, moment(flight));
+    let join = |flight: &FlightRef<K, V>| join(flight, table, Room::ANY, verb, || moment(flight));
     find_or_list(table, key, hash, join, || Some(FlightRef::new(Flight::new(key.to_key(), hash, verb, None))))
 }
 
@@ -95,8 +100,8 @@ where
         Some(FlightRef::new(flight))
     };
     let boarded = find_or_list(table, key, hash, join, start);
-    let joined = !matches!(boarded, Boarded::Leads(_));
-    let outside = matches!(boarded, Boarded::Clearing(_));
+    let joined = boarded.1 != How::Leads;
+    let outside = boarded.1 == How::Clearing;
     let time = asks.time().filter(|_| asks.may_wait()).cloned();
     if let Some(time) = time {
         let now = luggage.get_or_insert_default().asked(&*time);
@@ -119,71 +124,106 @@ impl<K, V> Drop for Admitted<'_, K, V> {
     }
 }
 
+#[inline]
 fn find_or_list<K, V, Q>(
     table: &Table<K, V>,
     key: &Q,
     hash: u64,
-    mut join: impl FnMut(&FlightRef<K, V>) -> Boarding,
-    mut start: impl FnMut() -> Option<FlightRef<K, V>>,
+    join: impl Fn(&FlightRef<K, V>) -> Boarding,
+    start: impl Fn() -> Option<FlightRef<K, V>>,
 ) -> Boarded<K, V>
 where
     Q: ?Sized + AsKey<K>,
 {
-    let mut new: Option<FlightRef<K, V>> = None;
+    if !table.seems_empty(hash) {
+        return look(table, key, hash, join, start, None);
+    }
+    let Some(flight) = start() else {
+        return (None, How::Refused);
+    };
+    if table.insert(&flight, &[], None) {
+        return (Some(flight), How::Leads);
+    }
+    look(table, key, hash, join, start, Some(flight))
+}
+
+/// `new`: a flight that was made already.
+fn look<K, V, Q>(
+    table: &Table<K, V>,
+    key: &Q,
+    hash: u64,
+    join: impl Fn(&FlightRef<K, V>) -> Boarding,
+    start: impl Fn() -> Option<FlightRef<K, V>>,
+    new: Option<FlightRef<K, V>>,
+) -> Boarded<K, V>
+where
+    Q: ?Sized + AsKey<K>,
+{
+    let mut new = Unlisted(new);
     loop {
-        let found = if new.is_none() && table.seems_empty(hash) { Found::None } else { table.find(hash) };
-        let known = found.as_slice().iter().find(|flight| key.matches(&flight.key));
-        if let Some(flight) = known {
-            let boarding = join(flight);
-            if !matches!(boarding, Boarding::Gone | Boarding::Full) {
-                let flight = flight.clone();
-                panics::contain(|| drop(found));
-                if let Some(terms) = new.as_ref().and_then(|new| new.terms.as_ref()) {
-                    terms.dismiss();
-                }
-                panics::contain(|| drop(new));
-                return match boarding {
-                    Boarding::TookOver => Boarded::TookOver(flight),
-                    Boarding::Followed => Boarded::Followed(flight),
-                    Boarding::Lingers => Boarded::Lingers(flight),
-                    _ => Boarded::Clearing(flight),
-                };
+        let found = table.find(hash);
+        let known = found.as_slice().iter().position(|flight| key.matches(&flight.key));
+        if let Some(known) = known {
+            let how = match join(&found.as_slice()[known]) {
+                Boarding::Followed => Some(How::Followed),
+                Boarding::TookOver => Some(How::TookOver),
+                Boarding::Lingers => Some(How::Lingers),
+                Boarding::Clearing => Some(How::Clearing),
+                Boarding::Full | Boarding::Gone => None,
+            };
+            if let Some(how) = how {
+                return (Some(found.into_one(known)), how);
             }
         }
-        let Some(flight) = new.take().or_else(&mut start) else {
-            return Boarded::Refused;
+        let Some(flight) = new.0.take().or_else(&start) else {
+            return (None, How::Refused);
         };
         let inserted = table.insert(&flight, found.as_slice(), known);
         // This may be the last owner of flights that ended meanwhile, and so drop the user's keys and values. From here on a panic
         // of those would leave behind a flight that nobody is aboard of.
         panics::contain(|| drop(found));
         if inserted {
-            return Boarded::Leads(flight);
+            return (Some(flight), How::Leads);
         }
-        new = Some(flight);
+        new.0 = Some(flight);
+    }
+}
+
+/// A flight that was made in vain, if it is not taken out before.
+struct Unlisted<K, V>(Option<FlightRef<K, V>>);
+
+impl<K, V> Drop for Unlisted<K, V> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(flight) = self.0.take() {
+            if let Some(terms) = &flight.terms {
+                terms.dismiss();
+            }
+            panics::contain(|| drop(flight));
+        }
     }
 }
 
 /// The time of the flight's clock, if it has one; to be read before any lock is taken.
 #[inline]
 fn moment<K, V>(flight: &FlightRef<K, V>) -> Option<Duration> {
-    flight.terms.as_ref().and_then(|terms| terms.time()).map(|time| time.now())
+    flight.terms.as_ref().and_then(|terms| terms.time()).map(Time::now)
 }
 
-/// Tries to come aboard.
+/// Tries to come aboard. `now`: the time of the flight's clock.
 #[inline]
 fn join<K, V>(
     flight: &FlightRef<K, V>,
     table: &Table<K, V>,
     room: Room,
     verb: Verb,
-    now: Option<Duration>,
+    now: impl FnOnce() -> Option<Duration>,
 ) -> Boarding {
     let boarding = flight.state.board(room);
     match boarding {
         Boarding::Followed => table.count(flight.hash, Deed::Joined),
-        Boarding::TookOver => took_over(flight, table, verb, now),
-        Boarding::Lingers => return served(flight, table, now),
+        Boarding::TookOver => took_over(flight, table, verb, now()),
+        Boarding::Lingers => return served(flight, table, now()),
         Boarding::Clearing | Boarding::Full | Boarding::Gone => {}
     }
     boarding
@@ -197,11 +237,11 @@ fn join_asking<K, V>(
     verb: Verb,
 ) -> Boarding {
     let Some(terms) = flight.terms.as_ref().filter(|terms| terms.is_observed()) else {
-        return join(flight, table, room, verb, moment(flight));
+        return join(flight, table, room, verb, || moment(flight));
     };
     let (by, now) = (asks.brought(verb), moment(flight));
     let (boarding, _dropped_unlocked) = terms.noting(|noting| {
-        let boarding = join(flight, table, room, verb, now);
+        let boarding = join(flight, table, room, verb, || now);
         let mut last = None;
         match boarding {
             Boarding::Followed => noting.call(EventKind::Joined, &by),
@@ -218,16 +258,15 @@ fn join_asking<K, V>(
     boarding
 }
 
-/// A caller aboard takes over from a leader that left, if `claim` says so.
+/// A caller aboard takes over from a leader that left. `false`: somebody else did.
 pub(crate) fn take_over<K, V>(
     flight: &FlightRef<K, V>,
     asks: &Asks<'_, K, V>,
     verb: Verb,
     table: &Table<K, V>,
-    claim: impl FnOnce(&FlightRef<K, V>) -> bool,
 ) -> bool {
     let Some(terms) = flight.terms.as_ref().filter(|terms| terms.is_observed()) else {
-        let claimed = claim(flight);
+        let claimed = flight.state.claim();
         if claimed {
             handed_over(flight, table, verb, moment(flight));
         }
@@ -235,16 +274,15 @@ pub(crate) fn take_over<K, V>(
     };
     let by = asks.brought(verb);
     let (claimed, _dropped_unlocked) = terms.noting(|noting| {
-        let claimed = claim(flight);
-        let last = if claimed { noting.lead(&by) } else { None };
-        if claimed {
-            noting.call(EventKind::Handover, &by);
+        if !flight.state.claim() {
+            return (false, None);
         }
-        (claimed, last)
+        let last = noting.lead(&by);
+        noting.call(EventKind::Handover, &by);
+        (true, last)
     });
     if claimed {
         handed_over(flight, table, verb, moment(flight));
-        terms.tell(flight);
     }
     claimed
 }

@@ -9,7 +9,7 @@ use core::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
-use crate::boarding::{self, Boarded};
+use crate::boarding::{self, Boarded, How};
 use crate::circle::{self, Edge};
 use crate::ending::{Driven, Landing, Runner};
 use crate::error::{Error, Panic};
@@ -21,8 +21,9 @@ use crate::options::{Asks, Luggage, Wait};
 use crate::panics;
 use crate::served::{Role, Served};
 use crate::snapshot::Verb;
-use crate::state::{Leaver, Phase, Snapshot};
+use crate::state::{Leaver, Phase};
 use crate::stats::Deed;
+use crate::terms::Terms;
 use crate::wait::Waiting;
 
 /// Where a caller stands.
@@ -100,7 +101,9 @@ impl<'g, 'k, K, V, R, S, Q: ?Sized> Caller<'g, 'k, K, V, R, S, Q> {
         luggage: Option<Box<Luggage<K, V>>>,
     ) -> Self {
         let mut caller = Self::new(group, key, luggage);
-        (caller.flight, caller.place, caller.role) = placed(boarded);
+        let (flight, how) = boarded;
+        caller.flight = flight;
+        (caller.place, caller.role) = placed(how);
         if let Some(flight) = &caller.flight {
             flight.tell_observers();
         }
@@ -269,14 +272,15 @@ fn rang<K, V>(
 }
 
 /// Where a call stands that asked.
-fn placed<K, V>(boarded: Boarded<K, V>) -> (Option<FlightRef<K, V>>, Place, Role) {
-    match boarded {
-        Boarded::Leads(flight) => (Some(flight), Place::Leading, Role::Led),
-        Boarded::TookOver(flight) => (Some(flight), Place::Leading, Role::TookOver),
-        Boarded::Followed(flight) => (Some(flight), Place::Aboard, Role::Followed),
-        Boarded::Lingers(flight) => (Some(flight), Place::Aboard, Role::Lingered),
-        Boarded::Clearing(flight) => (Some(flight), Place::Watching, Role::Followed),
-        Boarded::Refused => (None, Place::Refused, Role::Followed),
+#[inline]
+fn placed(how: How) -> (Place, Role) {
+    match how {
+        How::Leads => (Place::Leading, Role::Led),
+        How::TookOver => (Place::Leading, Role::TookOver),
+        How::Followed => (Place::Aboard, Role::Followed),
+        How::Lingers => (Place::Aboard, Role::Lingered),
+        How::Clearing => (Place::Watching, Role::Followed),
+        How::Refused => (Place::Refused, Role::Followed),
     }
 }
 
@@ -355,10 +359,12 @@ where
         let key = *this.key;
         let hash = inner.hasher.hash_one(key);
         let boarded = boarding::board(&inner.table, inner.config.get(), this.luggage, key, hash, verb);
+        let (flight, how) = boarded;
+        (*this.place, *this.role) = placed(how);
         // The one this caller watched before, if any.
-        let last = this.flight.take();
-        panics::contain(|| drop(last));
-        (*this.flight, *this.place, *this.role) = placed(boarded);
+        if let Some(last) = core::mem::replace(this.flight, flight) {
+            panics::contain(|| drop(last));
+        }
         if let Some(flight) = this.flight {
             // Only now, when this caller leaves the flight should anything go wrong.
             flight.tell_observers();
@@ -372,12 +378,14 @@ where
     }
 
     /// Waiting would never end.
+    #[cold]
     fn refused(mut self: Pin<&mut Self>) -> Turn<V> {
         self.as_mut().leave();
         Turn::Landed(Err(Error::Circular))
     }
 
     /// Waits until the key is free. `Some`: that took longer than this caller waits.
+    #[cold]
     fn poll_clearing(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Error>> {
         let mut this = self.project();
         let Some(flight) = this.flight else { unreachable!("a caller that watches has a flight to watch") };
@@ -414,7 +422,6 @@ where
         driven: &mut bool,
     ) -> Poll<Option<Turn<V>>> {
         let mut this = self.as_mut().project();
-        let table = &this.group.inner.table;
         let Some(flight) = this.flight else { unreachable!("a caller aboard has a flight") };
         let now = flight.state.load();
         if let Some(terms) = &flight.terms {
@@ -444,63 +451,10 @@ where
                 self.leave();
                 Poll::Ready(Some(Turn::Landed(Err(Error::Shutdown))))
             }
-            Phase::Released => {
-                this.waiting.stop();
-                *this.place = Place::Done;
-                let asks = Asks::new(this.group.config(), this.luggage.as_deref());
-                let terms = asks.terms_alone(verb);
-                table.count(flight.hash, Deed::Alone);
-                if let Some(terms) = &flight.terms {
-                    terms.noting(|noting| noting.call(EventKind::Alone, &asks.brought(verb)));
-                    terms.tell(flight);
-                }
-                let alone = Flight::new(this.key.to_key(), flight.hash, verb, terms);
-                unlink(this.luggage);
-                *this.flight = Some(FlightRef::new(alone));
-                *this.place = Place::Leading;
-                *this.role = Role::Alone;
-                let _ = self.link();
-                Poll::Ready(Some(Turn::Lead))
-            }
-            Phase::Vacant if now.is_vacant() => {
-                let asks = Asks::new(this.group.config(), this.luggage.as_deref());
-                if !boarding::take_over(flight, &asks, verb, table, |flight| flight.state.claim()) {
-                    return Poll::Ready(None);
-                }
-                this.waiting.stop();
-                *this.place = Place::Leading;
-                *this.role = Role::TookOver;
-                Poll::Ready(Some(Turn::Lead))
-            }
+            Phase::Released => Poll::Ready(Some(self.go_alone(verb))),
+            Phase::Vacant if now.is_vacant() => Poll::Ready(self.take_over(verb)),
             Phase::Dead => unreachable!("a flight with a caller aboard is not dead"),
-            Phase::Flying | Phase::Landing if now.is_drivable() => {
-                if *driven {
-                    // The work woke itself while this caller ran it. Others know; so that an executor can do
-                    // something else first, this one comes back later.
-                    return match self.as_mut().poll_limits(cx, can_lead, verb) {
-                        Poll::Ready(turn) => Poll::Ready(turn),
-                        Poll::Pending => {
-                            cx.waker().wake_by_ref();
-                            Poll::Pending
-                        }
-                    };
-                }
-                if flight.state.claim_work() {
-                    *driven = true;
-                    match flight.drive(table, Runner::Caller, None) {
-                        Driven::Pending | Driven::Landed => {}
-                        Driven::Alone(value) => {
-                            self.done();
-                            return Poll::Ready(Some(Turn::Landed(Ok(value))));
-                        }
-                        Driven::Panicked(payload) => {
-                            self.done();
-                            panics::resume(payload);
-                        }
-                    }
-                }
-                Poll::Ready(None)
-            }
+            Phase::Flying | Phase::Landing if now.is_drivable() => self.poll_drive(cx, can_lead, verb, driven),
             Phase::Flying | Phase::Vacant | Phase::Landing => {
                 if *this.in_slot {
                     flight.runner.register(cx.waker());
@@ -517,12 +471,7 @@ where
                     }
                 }
                 // What changed before this caller was listed is seen here, what changes later wakes it.
-                let idle = |now: Snapshot| match now.phase() {
-                    Phase::Flying | Phase::Landing => !now.is_drivable(),
-                    Phase::Vacant => now.is_rivaled(),
-                    _ => false,
-                };
-                if !idle(flight.state.load()) {
+                if !flight.state.load().is_idle() {
                     return Poll::Ready(None);
                 }
                 if flight.terms.is_none() && this.luggage.is_none() {
@@ -531,6 +480,84 @@ where
                 self.poll_limits(cx, can_lead, verb)
             }
         }
+    }
+
+    /// The leader let its followers go alone.
+    #[cold]
+    fn go_alone(mut self: Pin<&mut Self>, verb: Verb) -> Turn<V> {
+        let this = self.as_mut().project();
+        let Some(flight) = this.flight else { unreachable!("a caller aboard has a flight") };
+        this.waiting.stop();
+        *this.place = Place::Done;
+        let asks = Asks::new(this.group.config(), this.luggage.as_deref());
+        let alone = Flight::new(this.key.to_key(), flight.hash, verb, asks.terms_alone(verb));
+        this.group.table().count(flight.hash, Deed::Alone);
+        if let Some(terms) = &flight.terms {
+            terms.noting(|noting| noting.call(EventKind::Alone, &asks.brought(verb)));
+            terms.tell(flight);
+        }
+        unlink(this.luggage);
+        let last = this.flight.replace(FlightRef::new(alone));
+        *this.place = Place::Leading;
+        *this.role = Role::Alone;
+        panics::contain(|| drop(last));
+        let _ = self.link();
+        Turn::Lead
+    }
+
+    /// The leader left. `None`: somebody else was first.
+    #[cold]
+    fn take_over(self: Pin<&mut Self>, verb: Verb) -> Option<Turn<V>> {
+        let this = self.project();
+        let Some(flight) = this.flight else { unreachable!("a caller aboard has a flight") };
+        let asks = Asks::new(this.group.config(), this.luggage.as_deref());
+        let table = this.group.table();
+        if !boarding::take_over(flight, &asks, verb, table) {
+            return None;
+        }
+        this.waiting.stop();
+        *this.place = Place::Leading;
+        *this.role = Role::TookOver;
+        // Only now, when this caller hands on should anything go wrong.
+        flight.tell_observers();
+        Some(Turn::Lead)
+    }
+
+    /// Runs the carried work, unless somebody else is quicker.
+    #[inline(never)]
+    fn poll_drive(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        can_lead: bool,
+        verb: Verb,
+        driven: &mut bool,
+    ) -> Poll<Option<Turn<V>>> {
+        let this = self.as_mut().project();
+        let Some(flight) = this.flight else { unreachable!("a caller aboard has a flight") };
+        if *driven {
+            // The work woke itself while this caller ran it. Others know; so that an executor can do
+            // something else first, this one comes back later.
+            let poll = self.poll_limits(cx, can_lead, verb);
+            if poll.is_pending() {
+                cx.waker().wake_by_ref();
+            }
+            return poll;
+        }
+        if flight.state.claim_work() {
+            *driven = true;
+            match flight.drive(this.group.table(), Runner::Caller, None) {
+                Driven::Pending | Driven::Landed => {}
+                Driven::Alone(value) => {
+                    self.done();
+                    return Poll::Ready(Some(Turn::Landed(Ok(value))));
+                }
+                Driven::Panicked(payload) => {
+                    self.done();
+                    panics::resume(payload);
+                }
+            }
+        }
+        Poll::Ready(None)
     }
 
     /// Looks at the limits of a caller that waits aboard: its flight's, its own, and how long it bears with a slow leader.
@@ -548,7 +575,7 @@ where
         let deadline = terms.and_then(|terms| terms.deadline);
         let wait = this.luggage.as_ref().and_then(|luggage| luggage.wait.clone());
         let may_overtake = can_lead && now.phase() == Phase::Flying && !now.is_rivaled();
-        let overtake = if may_overtake { terms.and_then(|terms| terms.overtake_at()) } else { None };
+        let overtake = if may_overtake { terms.and_then(Terms::overtake_at) } else { None };
         let limits = [deadline, wait.as_ref().map(|wait| wait.until), overtake];
         let Some(next) = limits.into_iter().flatten().min() else {
             return Poll::Pending;
@@ -583,6 +610,7 @@ where
     }
 
     /// The work that ran beside a leader's is over, and this caller is only one of those aboard that leader's flight.
+    #[cold]
     fn go_back(self: Pin<&mut Self>) -> Option<Turn<V>> {
         let this = self.project();
         let Some(flight) = this.flight else { unreachable!("a caller aboard has a flight") };

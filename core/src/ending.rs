@@ -86,7 +86,7 @@ impl<K, V> FlightRef<K, V> {
             }
             self.state.begin_landing(After::Plain).then_some((false, how, Stays::No))
         };
-        match table.conclude(self, step).0 {
+        match table.conclude(self, step) {
             Some(true) => Landing::Own(value),
             Some(false) => {
                 // SAFETY: this thread just moved the state to `Landing`.
@@ -143,7 +143,7 @@ impl<K, V> FlightRef<K, V> {
                 }
                 self.state.begin_landing(After::Plain).then_some((Landed::Shared, Some(how), Stays::No))
             };
-            let landed = table.conclude(self, step).0;
+            let landed = table.conclude(self, step);
             if landed.is_some() {
                 noting.flight(kind);
             }
@@ -220,10 +220,10 @@ impl<K, V> FlightRef<K, V> {
                 let stays = if lingers { Stays::Yes } else { Stays::No };
                 self.state.begin_cancel(after).map(|cancelling| ((cancelling, lingers), Some(how), stays))
             });
-            if adopted.0.is_some() {
+            if adopted.is_some() {
                 noting.flight(kind);
             }
-            adopted.0
+            adopted
         });
         let Some((cancelling, lingers)) = adopted else { return Some(outcome) };
         terms.dismiss();
@@ -262,7 +262,7 @@ impl<K, V> FlightRef<K, V> {
             return;
         }
         let step = |_| self.state.begin_landing(After::Plain).then_some(((), Some(Ended::Panicked), Stays::No));
-        let landed = self.noting(EventKind::Panicked, || table.conclude(self, step).0);
+        let landed = self.noting(EventKind::Panicked, || table.conclude(self, step));
         if landed.is_some() {
             // SAFETY: this thread just moved the state to `Landing`.
             unsafe { self.publish(outcome) };
@@ -316,7 +316,7 @@ impl<K, V> FlightRef<K, V> {
             let stays = if cancelling.busy || cancelling.owns_work { Stays::Yes } else { Stays::No };
             Some((cancelling, Some(how), stays))
         };
-        let Some(cancelling) = self.noting(kind, || table.conclude(self, step).0) else { return false };
+        let Some(cancelling) = self.noting(kind, || table.conclude(self, step)) else { return false };
         // SAFETY: this thread just moved the state to `Landing`.
         unsafe { self.publish(Err(error)) };
         if cancelling.owns_work {
@@ -336,7 +336,7 @@ impl<K, V> FlightRef<K, V> {
             return Ok(());
         }
         let step = |_| self.state.release().ok().map(|before| (before, Some(Ended::Released), Stays::No));
-        match self.noting(EventKind::Released, || table.conclude(self, step).0) {
+        match self.noting(EventKind::Released, || table.conclude(self, step)) {
             Some(before) => {
                 self.tell(before);
                 // What runs beside it is alone from now on, as everybody is, and needs not stop.
@@ -385,7 +385,7 @@ impl<K, V> FlightRef<K, V> {
                 let stays = if left == Left::Nobody { Stays::No } else { Stays::Yes };
                 left.is_end().then_some(((), Some(Ended::Abandoned), stays))
             };
-            table.conclude(self, step).0
+            table.conclude(self, step)
         });
         match left {
             Left::Others | Left::Ended | Left::WouldEnd => return left,
@@ -466,10 +466,10 @@ impl<K, V> FlightRef<K, V> {
         let polled = circle::within(&self.node, || {
             panics::catch(
                 || match waker {
-                    Some(waker) => carried.future.as_mut().poll(&mut Context::from_waker(waker)),
+                    Some(waker) => carried.as_mut().poll(&mut Context::from_waker(waker)),
                     None => {
-                        let waker = (carried.waker)(self);
-                        carried.future.as_mut().poll(&mut Context::from_waker(&waker))
+                        let waker = carried.waker(self);
+                        carried.as_mut().poll(&mut Context::from_waker(&waker))
                     }
                 },
                 || self.fail(table, Panic::unseen()),
@@ -478,7 +478,7 @@ impl<K, V> FlightRef<K, V> {
         match polled {
             Ok(Poll::Pending) => self.put_down(table),
             Ok(Poll::Ready(value)) => {
-                let failed = (carried.failed)(&value);
+                let failed = carried.failed(&value);
                 self.drop_work();
                 // A task is nobody's caller, so it has no use for the value.
                 let alone = runner == Runner::Caller;

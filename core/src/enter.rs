@@ -9,7 +9,7 @@ use core::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
-use crate::boarding::{self, Boarded};
+use crate::boarding::{self, How};
 use crate::caller::{self, Caller};
 use crate::ending::Landing;
 use crate::error::{Error, Panic, SharedError, TryError};
@@ -21,7 +21,6 @@ use crate::panics;
 use crate::served::{Reports, Role, Served, WithServed};
 use crate::snapshot::Verb;
 use crate::state::Leaver;
-use crate::time::Alarm;
 
 /// What [`Group::enter`] makes of its caller.
 #[must_use = "dropping it leaves the flight at once"]
@@ -41,8 +40,8 @@ where
         let hash = group.hasher().hash_one(key);
         let boarded = boarding::board(group.table(), group.config(), &mut luggage, key, hash, Verb::Enter);
         let (flight, role) = match boarded {
-            Boarded::Leads(flight) => (flight, Role::Led),
-            Boarded::TookOver(flight) => (flight, Role::TookOver),
+            (Some(flight), How::Leads) => (flight, Role::Led),
+            (Some(flight), How::TookOver) => (flight, Role::TookOver),
             boarded => return Self::Follower(Follower { caller: Caller::boarded(group, key, boarded, luggage) }),
         };
         let leader = Leader::new(group.clone(), flight, role, luggage);
@@ -69,9 +68,7 @@ pub struct Leader<K, V, R, S> {
     flight: Option<FlightRef<K, V>>,
     role: Role,
     /// With the place in the graph of who waits for whom, which it keeps for as long as this caller counts as waiting.
-    _luggage: Option<Box<Luggage<K, V>>>,
-    /// For [`cancelled`](Self::cancelled).
-    alarm: Alarm,
+    luggage: Option<Box<Luggage<K, V>>>,
     /// It was made in a destructor that runs because of a panic, so being dropped by that panic says nothing.
     made_unwinding: bool,
 }
@@ -84,14 +81,7 @@ impl<K, V, R, S> Leader<K, V, R, S> {
         mut luggage: Option<Box<Luggage<K, V>>>,
     ) -> Self {
         let _ = caller::link(&mut luggage, &flight);
-        Self {
-            group,
-            flight: Some(flight),
-            role,
-            _luggage: luggage,
-            alarm: Alarm::default(),
-            made_unwinding: panics::unwinding(),
-        }
+        Self { group, flight: Some(flight), role, luggage, made_unwinding: panics::unwinding() }
     }
 
     fn flight(&self) -> &FlightRef<K, V> {
@@ -177,11 +167,13 @@ impl<K, V, R, S> Leader<K, V, R, S> {
     /// Nothing is lost by dropping the future.
     pub async fn cancelled(&mut self) {
         let Some(flight) = &self.flight else { unreachable!("a leader has a flight until it is consumed") };
-        let (alarm, table) = (&mut self.alarm, self.group.table());
+        let (luggage, table) = (&mut self.luggage, self.group.table());
         poll_fn(|cx| {
             flight.runner.register(cx.waker());
             let limit = flight.terms.as_ref().and_then(|terms| terms.deadline.zip(terms.time()));
-            if flight.state.load().is_open() && limit.is_some_and(|(at, time)| alarm.rang(time, at, cx)) {
+            if flight.state.load().is_open()
+                && limit.is_some_and(|(at, time)| luggage.get_or_insert_default().alarm.rang(time, at, cx))
+            {
                 flight.expire(table);
             }
             if flight.state.load().is_open() { Poll::Pending } else { Poll::Ready(()) }

@@ -2,10 +2,10 @@
 
 use alloc::boxed::Box;
 use core::cell::UnsafeCell;
-use core::future::Future;
 use core::mem::MaybeUninit;
 use core::ops::Deref;
 use core::pin::Pin;
+use core::task::{Context, Poll};
 
 use event_listener::{Event, IntoNotification};
 
@@ -13,6 +13,7 @@ use crate::circle::Node;
 use crate::error::Error;
 use crate::linger;
 use crate::panics;
+use crate::relay::BorrowedWaker;
 use crate::snapshot::Verb;
 use crate::state::{Snapshot, State};
 use crate::sync::{Arc, AtomicUsize, Ordering, WakerSlot};
@@ -20,9 +21,6 @@ use crate::terms::Terms;
 
 /// Room for the verb in a flight's history.
 const VERBS: usize = 8;
-
-/// A work that any caller, or a task of the runtime, can run.
-pub(crate) type CarriedWork<V> = Pin<Box<dyn Future<Output = V> + Send>>;
 
 pub(crate) struct Flight<K, V> {
     pub(crate) state: State,
@@ -39,20 +37,24 @@ pub(crate) struct Flight<K, V> {
     pub(crate) node: Node,
     /// What was chosen for this flight, if anything was.
     pub(crate) terms: Option<Box<Terms<K, V>>>,
-    work: UnsafeCell<Option<Carried<K, V>>>,
+    work: UnsafeCell<Option<CarriedWork<K, V>>>,
     outcome: UnsafeCell<MaybeUninit<Result<V, Error>>>,
     pub(crate) key: K,
 }
 
-/// A work that lies in the flight, and how to wake whoever should run it.
-pub(crate) struct Carried<K, V> {
-    pub(crate) future: CarriedWork<V>,
+/// A work that lies in the flight, where any caller, or a task of the runtime, can run it. Behind one pointer, because every flight has room for it;
+/// and behind a trait, because only the verbs that put a work here need `'static` keys and values.
+pub(crate) trait Carried<K, V>: Send {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<V>;
+
     /// Whether what it came to is a failure.
-    pub(crate) failed: fn(&V) -> bool,
-    /// Makes the waker for polls by callers. A function, so that only the verbs that put a work here need `'static` keys and
-    /// values.
-    pub(crate) waker: fn(&FlightRef<K, V>) -> crate::relay::BorrowedWaker<'_>,
+    fn failed(&self, value: &V) -> bool;
+
+    /// The waker for polls by callers.
+    fn waker<'a>(&self, flight: &'a FlightRef<K, V>) -> BorrowedWaker<'a>;
 }
+
+pub(crate) type CarriedWork<K, V> = Pin<Box<dyn Carried<K, V>>>;
 
 // SAFETY: a flight is shared by callers on any threads, which read the key (`K: Sync`), read and clone the outcome (`V: Sync`),
 // and drop both wherever the last of them is (`Send`). The work is `Send` and only touched by the one holder of
@@ -130,7 +132,7 @@ impl<K, V> Flight<K, V> {
     /// # Safety
     ///
     /// The caller holds the state's busy mark: it set the mark in a transition of its own and has not cleared it.
-    pub(crate) unsafe fn set_work(&self, work: Option<Carried<K, V>>) -> Option<Carried<K, V>> {
+    pub(crate) unsafe fn set_work(&self, work: Option<CarriedWork<K, V>>) -> Option<CarriedWork<K, V>> {
         // SAFETY: the busy mark is exclusive, so nobody else reads or writes the cell. Taking the mark acquires what the
         // last holder released.
         core::mem::replace(unsafe { &mut *self.work.get() }, work)
@@ -142,7 +144,7 @@ impl<K, V> Flight<K, V> {
     ///
     /// As for [`set_work`](Self::set_work), for as long as the reference lives.
     #[expect(clippy::mut_from_ref, reason = "the busy mark is the lock of this cell")]
-    pub(crate) unsafe fn work(&self) -> Option<&mut Carried<K, V>> {
+    pub(crate) unsafe fn work(&self) -> Option<&mut CarriedWork<K, V>> {
         // SAFETY: as in `set_work`.
         unsafe { &mut *self.work.get() }.as_mut()
     }

@@ -392,7 +392,7 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     ///
     /// For when what the work is fetching has just changed. The old work and a new one may then run at the same time.
     pub fn forget<Q: ?Sized + AsKey<K>>(&self, key: &Q) -> bool {
-        self.find(key).iter().fold(false, |any, flight| self.forget_flight(flight) || any)
+        self.find(key).iter().filter(|flight| self.forget_flight(flight)).count() > 0
     }
 
     /// Ends the flight: the work is dropped, everyone aboard gets [`Error::Cancelled`]. Returns whether a flight for `key` was in progress, or its
@@ -402,7 +402,7 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     /// poll. That of [`run`](Self::run) lives in its leader's future: it is never polled again, and dropped when the leader, who is woken, is
     /// polled or dropped.
     pub fn cancel<Q: ?Sized + AsKey<K>>(&self, key: &Q) -> bool {
-        self.find(key).iter().fold(false, |any, flight| self.cancel_flight(flight) || any)
+        self.find(key).iter().filter(|flight| self.cancel_flight(flight)).count() > 0
     }
 
     /// The flights for `key` that were not forgotten: one, and those that newcomers do not join any more.

@@ -15,7 +15,7 @@ use pin_project_lite::pin_project;
 
 use crate::caller::{Caller, Turn};
 use crate::error::Error;
-use crate::flight::{Carried, Flight, FlightRef};
+use crate::flight::{Carried, CarriedWork, Flight, FlightRef};
 use crate::group::Group;
 use crate::key::AsKey;
 use crate::options::Luggage;
@@ -67,9 +67,8 @@ where
                     let Some(start) = this.work.take() else {
                         unreachable!("only a caller with a work is told to lead")
                     };
-                    let future = this.caller.as_mut().start(|| Box::pin(start.begin()));
+                    let carried = this.caller.as_mut().start(|| carry(start));
                     let flight = this.caller.flight();
-                    let carried = Carried { future, failed: F::failed, waker: borrowed_waker };
                     // SAFETY: this caller was just told to lead, and so holds the work.
                     unsafe { flight.set_work(Some(carried)) };
                     if flight.state.offer() == Held::Ended {
@@ -82,13 +81,52 @@ where
     }
 }
 
+pin_project! {
+    /// The work of a `relay` or `spawn`, as it lies in the flight.
+    struct Begun<V, Fut> {
+        #[pin]
+        future: Fut,
+        failed: fn(&V) -> bool,
+    }
+}
+
+/// Begins `work`.
+pub(crate) fn carry<K, V, W>(work: W) -> CarriedWork<K, V>
+where
+    K: Send + Sync + 'static,
+    V: Send + Sync + 'static,
+    W: Work<V, Future: Send + 'static>,
+{
+    Box::pin(Begun { future: work.begin(), failed: W::failed })
+}
+
+impl<K, V, Fut> Carried<K, V> for Begun<V, Fut>
+where
+    K: Send + Sync + 'static,
+    V: Send + Sync + 'static,
+    Fut: Future<Output = V> + Send,
+{
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<V> {
+        self.project().future.poll(cx)
+    }
+
+    fn failed(&self, value: &V) -> bool {
+        (self.failed)(value)
+    }
+
+    /// A caller's, also for `spawn`: should the runtime drop the task before it ever ran.
+    fn waker<'a>(&self, flight: &'a FlightRef<K, V>) -> BorrowedWaker<'a> {
+        borrowed_waker(flight)
+    }
+}
+
 /// The waker of a carried work, for one poll by a caller: cloned, and so counted, only if the work keeps it.
 pub(crate) struct BorrowedWaker<'a> {
     waker: ManuallyDrop<Waker>,
     _flight: PhantomData<&'a ()>,
 }
 
-pub(crate) fn borrowed_waker<K, V>(flight: &FlightRef<K, V>) -> BorrowedWaker<'_>
+fn borrowed_waker<K, V>(flight: &FlightRef<K, V>) -> BorrowedWaker<'_>
 where
     K: Send + Sync + 'static,
     V: Send + Sync + 'static,

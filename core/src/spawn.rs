@@ -12,11 +12,11 @@ use pin_project_lite::pin_project;
 use crate::caller::{Caller, Turn};
 use crate::ending::{Driven, Runner};
 use crate::error::Error;
-use crate::flight::{Carried, FlightRef};
+use crate::flight::FlightRef;
 use crate::group::Group;
 use crate::key::AsKey;
 use crate::options::Luggage;
-use crate::relay::borrowed_waker;
+use crate::relay::carry;
 use crate::runtime::Spawn;
 use crate::served::{Reports, Served, WithServed};
 use crate::snapshot::Verb;
@@ -75,15 +75,9 @@ where
                     let Some(start) = this.work.take() else {
                         unreachable!("only a caller with a work is told to lead")
                     };
-                    let future = this.caller.as_mut().start(|| Box::pin(start.begin()));
+                    let carried = this.caller.as_mut().start(|| carry(start));
                     let group = this.caller.group;
                     let flight = this.caller.flight().clone();
-                    let carried = Carried {
-                        future,
-                        failed: F::failed,
-                        // For the callers, should the runtime drop the task before it ever ran.
-                        waker: borrowed_waker,
-                    };
                     // SAFETY: this caller was just told to lead, and so holds the work.
                     unsafe { flight.set_work(Some(carried)) };
                     this.caller.as_mut().stay_aboard(false);

@@ -174,6 +174,17 @@ impl Snapshot {
         }
     }
 
+    /// Whether a caller aboard has nothing to do but wait.
+    #[inline]
+    pub(crate) fn is_idle(self) -> bool {
+        match self.0 & PHASE {
+            FLYING => self.0 & CARRIED == 0 || !self.is_drivable(),
+            VACANT => self.is_rivaled(),
+            LANDING => true,
+            _ => false,
+        }
+    }
+
     /// Whether any caller may run the carried work now.
     pub(crate) fn is_drivable(self) -> bool {
         self.0 & (PHASE | CARRIED | TASK | RUNNABLE | BUSY) == FLYING | CARRIED | RUNNABLE
@@ -187,12 +198,12 @@ pub(crate) enum Boarding {
     Followed,
     /// Aboard, and the leader from now on: the flight was vacant.
     TookOver,
-    /// Not aboard: as many are as may be.
-    Full,
     /// Too late to board, but the result is there and may be had.
     Lingers,
     /// Too late, and the work is still being torn down: wait for the key to be free.
     Clearing,
+    /// Not aboard: as many are as may be.
+    Full,
     /// Too late: the flight is over.
     Gone,
 }

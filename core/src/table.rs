@@ -43,28 +43,6 @@ struct Lists<K, V> {
     aside: HashTable<FlightRef<K, V>>,
 }
 
-impl<K, V> Lists<K, V> {
-    fn put_aside(&mut self, flight: FlightRef<K, V>) {
-        self.aside.insert_unique(flight.address(), flight, FlightRef::address);
-    }
-
-    fn take_aside(
-        &mut self,
-        flight: &FlightRef<K, V>,
-    ) -> (Option<FlightRef<K, V>>, Option<HashTable<FlightRef<K, V>>>) {
-        if self.aside.is_empty() {
-            return (None, None);
-        }
-        match self.aside.find_entry(flight.address(), |listed| listed.is(flight)) {
-            Ok(entry) => {
-                let (taken, _) = entry.remove();
-                (Some(taken), self.aside.is_empty().then(|| mem::take(&mut self.aside)))
-            }
-            Err(_) => (None, None),
-        }
-    }
-}
-
 /// The listed flights with one hash: nearly always none or one.
 pub(crate) enum Found<K, V> {
     None,
@@ -89,6 +67,23 @@ impl<K, V> Found<K, V> {
             Self::None => &[],
             Self::One(flight) => core::slice::from_ref(flight),
             Self::Many(all) => all,
+        }
+    }
+
+    /// The one at `index`; the others are dropped.
+    #[inline]
+    pub(crate) fn into_one(self, index: usize) -> FlightRef<K, V> {
+        #[cold]
+        fn one_of<K, V>(mut all: Vec<FlightRef<K, V>>, index: usize) -> FlightRef<K, V> {
+            let flight = all.swap_remove(index);
+            panics::contain(|| drop(all));
+            flight
+        }
+
+        match self {
+            Self::None => unreachable!("nothing was found"),
+            Self::One(flight) => flight,
+            Self::Many(all) => one_of(all, index),
         }
     }
 }
@@ -151,14 +146,10 @@ impl<K, V> Table<K, V> {
         })
     }
 
-    /// Lists `new`, which starts, in place of `over` if that is listed; if that is still in progress it is put aside. Refuses if a flight of
+    /// Lists `new`, which starts, in place of `seen[over]` if that is listed; if that is still in progress it is put aside. Refuses if a flight of
     /// the same hash is listed that is not among `seen`: its key has not been compared yet.
-    pub(crate) fn insert(
-        &self,
-        new: &FlightRef<K, V>,
-        seen: &[FlightRef<K, V>],
-        over: Option<&FlightRef<K, V>>,
-    ) -> bool {
+    pub(crate) fn insert(&self, new: &FlightRef<K, V>, seen: &[FlightRef<K, V>], over: Option<usize>) -> bool {
+        let over = over.map(|index| &seen[index]);
         let hash = new.hash;
         let shard = self.shard(hash);
         let new = new.clone();
@@ -189,59 +180,60 @@ impl<K, V> Table<K, V> {
         inserted
     }
 
-    /// Takes exactly this flight out. `false`: it is not listed, though its successor may be.
+    /// Takes exactly this flight out. `false`: newcomers do not find it, though they may find its successor.
     pub(crate) fn remove(&self, flight: &FlightRef<K, V>) -> bool {
-        self.conclude(flight, |_| Some(((), None, Stays::No))).1
+        let mut found = false;
+        self.conclude(flight, |listed| {
+            found = listed;
+            Some(((), None, Stays::No))
+        });
+        found
     }
 
-    /// Ends a flight in one step: `step`, which runs under the lock and is told whether the flight is listed for newcomers, says what came of it, how
-    /// to count it, and whether it stays listed; or `None`, and then nothing changes. Also returns whether the flight was listed at all; one
-    /// that was not is not counted.
+    /// Ends a flight in one step: `step`, which runs under the lock and is told whether newcomers find the flight, says what came of it, how
+    /// to count it, and whether it stays listed; or `None`, and then nothing changes. A flight that is not listed at all is not counted.
+    ///
+    /// What is taken out is dropped under the lock, which does nothing but count down, because the caller has a reference, too.
     #[inline]
     pub(crate) fn conclude<T>(
         &self,
         flight: &FlightRef<K, V>,
         step: impl FnOnce(bool) -> Option<(T, Option<Ended>, Stays)>,
-    ) -> (Option<T>, bool) {
+    ) -> Option<T> {
         let shard = self.shard(flight.hash);
-        let (result, removed, _dropped_unlocked) = shard.lists.with(|lists| {
+        shard.lists.with(|lists| {
             let Ok(entry) = lists.flights.find_entry(flight.hash, |listed| listed.is(flight)) else {
                 return lists.conclude_aside(flight, step);
             };
-            let Some((result, how, stays)) = step(true) else {
-                return (None, true.into(), None);
-            };
+            let (result, how, stays) = step(true)?;
             if let Some(how) = how {
                 lists.tally.end(how);
             }
-            if stays == Stays::Yes {
-                return (Some(result), true.into(), None);
+            if stays == Stays::No {
+                drop(entry.remove());
+                shard.len.store(lists.flights.len(), Ordering::Relaxed);
+                shrink(&mut lists.flights);
             }
-            let (removed, _) = entry.remove();
-            shard.len.store(lists.flights.len(), Ordering::Relaxed);
-            (Some(result), removed.into(), shrink(&mut lists.flights))
-        });
-        (result, removed.was_listed())
+            Some(result)
+        })
     }
 
     /// Takes the flight from what newcomers find, and aside if it is in progress. Returns its word before; `None`: it is not listed.
     pub(crate) fn forget(&self, flight: &FlightRef<K, V>) -> Option<Snapshot> {
         let shard = self.shard(flight.hash);
-        let (before, _dropped_unlocked) = shard.lists.with(|lists| {
+        shard.lists.with(|lists| {
             let Ok(entry) = lists.flights.find_entry(flight.hash, |listed| listed.is(flight)) else {
                 let aside = lists.aside.find(flight.address(), |listed| listed.is(flight));
-                return (aside.map(|flight| flight.state.forgotten()), None);
+                return aside.map(|flight| flight.state.forgotten());
             };
             let before = flight.state.forgotten();
             let (removed, _) = entry.remove();
             shard.len.store(lists.flights.len(), Ordering::Relaxed);
             if before.is_open() {
                 lists.put_aside(removed);
-                return (Some(before), None);
             }
-            (Some(before), Some(removed))
-        });
-        before
+            Some(before)
+        })
     }
 
     /// Every flight, those put aside included, shard by shard: a snapshot of each, not of all at one instant.
@@ -299,31 +291,6 @@ impl<K, V> Table<K, V> {
     }
 }
 
-/// Whether a flight was listed, and, if it is no more, what is to be dropped outside the lock.
-enum Listed<K, V> {
-    No,
-    Stays,
-    Was(#[expect(dead_code, reason = "only to be dropped")] FlightRef<K, V>),
-}
-
-impl<K, V> Listed<K, V> {
-    fn was_listed(&self) -> bool {
-        !matches!(self, Self::No)
-    }
-}
-
-impl<K, V> From<bool> for Listed<K, V> {
-    fn from(stays: bool) -> Self {
-        if stays { Self::Stays } else { Self::No }
-    }
-}
-
-impl<K, V> From<FlightRef<K, V>> for Listed<K, V> {
-    fn from(was: FlightRef<K, V>) -> Self {
-        Self::Was(was)
-    }
-}
-
 impl<K, V> Lists<K, V> {
     /// [`Table::conclude`], of a flight that newcomers do not find.
     #[cold]
@@ -331,19 +298,30 @@ impl<K, V> Lists<K, V> {
         &mut self,
         flight: &FlightRef<K, V>,
         step: impl FnOnce(bool) -> Option<(T, Option<Ended>, Stays)>,
-    ) -> (Option<T>, Listed<K, V>, Option<HashTable<FlightRef<K, V>>>) {
-        let listed = !self.aside.is_empty() && self.aside.find(flight.address(), |listed| listed.is(flight)).is_some();
-        let Some((result, how, _)) = step(false) else {
-            return (None, listed.into(), None);
-        };
-        if !listed {
-            return (Some(result), Listed::No, None);
-        }
-        if let Some(how) = how {
+    ) -> Option<T> {
+        let (result, how, _) = step(false)?;
+        let listed = self.take_aside(flight);
+        if let (true, Some(how)) = (listed, how) {
             self.tally.end(how);
         }
-        let (removed, emptied) = self.take_aside(flight);
-        (Some(result), removed.map_or(Listed::No, Listed::Was), emptied)
+        Some(result)
+    }
+
+    fn put_aside(&mut self, flight: FlightRef<K, V>) {
+        self.aside.insert_unique(flight.address(), flight, FlightRef::address);
+    }
+
+    /// `false`: it is not there. Drops a reference: whoever calls this has another.
+    fn take_aside(&mut self, flight: &FlightRef<K, V>) -> bool {
+        if self.aside.is_empty() {
+            return false;
+        }
+        let Ok(entry) = self.aside.find_entry(flight.address(), |listed| listed.is(flight)) else { return false };
+        drop(entry.remove());
+        if self.aside.is_empty() {
+            self.aside = HashTable::new();
+        }
+        true
     }
 }
 
@@ -354,17 +332,13 @@ impl<K, V> Clone for Table<K, V> {
     }
 }
 
-/// Gives memory back after a burst. Returns what to free outside the lock.
-fn shrink<K, V>(flights: &mut HashTable<FlightRef<K, V>>) -> Option<HashTable<FlightRef<K, V>>> {
+/// Gives memory back after a burst.
+fn shrink<K, V>(flights: &mut HashTable<FlightRef<K, V>>) {
     let (len, capacity) = (flights.len(), flights.capacity());
-    if capacity <= KEPT * 2 || len >= capacity / SPARSE {
-        return None;
+    if capacity > KEPT * 2 && len < capacity / SPARSE {
+        let kept = if len == 0 { 0 } else { (len * 2).max(KEPT) };
+        flights.shrink_to(kept, |flight| flight.hash);
     }
-    if len == 0 {
-        return Some(mem::take(flights));
-    }
-    flights.shrink_to((len * 2).max(KEPT), |flight| flight.hash);
-    None
 }
 
 #[cfg(test)]

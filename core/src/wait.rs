@@ -95,7 +95,15 @@ impl Waiting {
     }
 
     /// Stops listening and leaves no trace in the event.
+    #[inline]
     pub(crate) fn stop(self: Pin<&mut Self>) {
+        // Most callers never listened.
+        if self.listening {
+            self.unlisten();
+        }
+    }
+
+    fn unlisten(self: Pin<&mut Self>) {
         // SAFETY: nothing is moved out.
         let this = unsafe { self.get_unchecked_mut() };
         if core::mem::take(&mut this.listening) {
@@ -108,6 +116,7 @@ impl Waiting {
 }
 
 impl Drop for Waiting {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: `self` is being dropped, so it is never moved again.
         unsafe { Pin::new_unchecked(self) }.stop();
