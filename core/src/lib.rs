@@ -8,14 +8,18 @@
 //! | module | idea |
 //! |---|---|
 //! | `group`, `builder`, `call` | what users hold: the verbs, and what can be chosen |
-//! | `run`, `relay`, `spawn`, `blocking`, `enter`, `try_twin` | one verb each: where the work runs |
-//! | `caller` | what the verbs share: joining, waiting, taking over, leaving |
+//! | `stats`, `events`, `snapshot`, `served` | what users get to see |
+//! | `run`, `relay`, `spawn`, `blocking`, `enter`, `try_twin`, `work` | one verb each: where the work runs |
+//! | `boarding` | joining a flight, or starting one |
+//! | `caller` | what the verbs share: waiting, limits, taking over, leaving |
 //! | `ending` | every way a flight ends, in the one order that is right |
 //! | `state` | the flight's state in one word, and every transition of it |
-//! | `flight`, `table` | one flight; all flights, by key |
+//! | `flight`, `table` | one flight; all flights, by key, and their counts |
+//! | `config`, `options`, `terms` | what was chosen: for the group, for a call, and what that means for a flight |
+//! | `time`, `linger` | alarms; results that are served for a while |
 //! | `wait` | a listener inside the caller's own future |
 //! | `circle` | refusing to wait in a circle |
-//! | `key`, `hash`, `runtime`, `served`, `error`, `panics`, `sync` | what they all use |
+//! | `key`, `hash`, `runtime`, `error`, `panics`, `sync` | what they all use |
 
 #![no_std]
 // These keep the build without `std` honest.
