@@ -192,7 +192,7 @@ impl<K, V, R, S> Builder<K, V, R, S> {
 }
 
 /// What needs a clock.
-impl<K, V, R: Timed, S> Builder<K, V, R, S> {
+impl<K, V, R, S> Builder<K, V, R, S> {
     /// How long a flight may take, from when its first leader began. Then its work is dropped, all aboard get
     /// [`Error::TimedOut`](crate::Error::TimedOut), and the key is free as soon as the work is gone; nobody waits for the work's
     /// own cleaning up but the one caller that does it. Default: any time.
@@ -201,7 +201,10 @@ impl<K, V, R: Timed, S> Builder<K, V, R, S> {
     /// ready counts, even if it came late and nobody looked before. A closure of [`run_blocking`](Group::run_blocking) cannot be stopped:
     /// the key stays taken until it returns. If the runtime is shut down its timers ring no more; the limit then holds whenever something else wakes a
     /// caller.
-    pub fn timeout(mut self, limit: Duration) -> Self {
+    pub fn timeout(mut self, limit: Duration) -> Self
+    where
+        R: Timed,
+    {
         self.chosen.limits.timeout = Some(limit);
         self.timed()
     }
@@ -210,14 +213,20 @@ impl<K, V, R: Timed, S> Builder<K, V, R, S> {
     /// two answers all, and the other work is dropped. If the follower leaves first, another one starts; newcomers just follow. Default: any time.
     ///
     /// For [`run`](Group::run), this bounds how long a leader that is alive but not polled holds up the others.
-    pub fn overtake_after(mut self, limit: Duration) -> Self {
+    pub fn overtake_after(mut self, limit: Duration) -> Self
+    where
+        R: Timed,
+    {
         self.chosen.limits.overtake_after = Some(limit);
         self.timed()
     }
 
     /// How long one call may take, from its first poll. Then that caller leaves, with [`Error::WaitTimedOut`](crate::Error::WaitTimedOut), as if it had been dropped: the
     /// others do not notice. Default: any time.
-    pub fn wait_timeout(mut self, limit: Duration) -> Self {
+    pub fn wait_timeout(mut self, limit: Duration) -> Self
+    where
+        R: Timed,
+    {
         self.chosen.limits.wait_timeout = Some(limit);
         self.timed()
     }
@@ -225,30 +234,34 @@ impl<K, V, R: Timed, S> Builder<K, V, R, S> {
     /// How old a flight may be and still be joined. A newcomer that finds an older one starts another, so that the data it gets is never
     /// older than this; the older one goes on, and [`cancel`](Group::cancel) and [`forget`](Group::forget) mean both. Also holds for a result that
     /// [lingers](Self::linger). Default: any age.
-    pub fn join_within(mut self, age: Duration) -> Self {
+    pub fn join_within(mut self, age: Duration) -> Self
+    where
+        R: Timed,
+    {
         self.chosen.limits.join_within = Some(age);
         self.timed()
     }
 
     /// Notes when each flight starts, by the runtime's clock, for the ages of [`Group::in_flight`], the durations of events, and
     /// [`Call::join_within`](crate::Call::join_within). Every limit that needs a clock does this already.
-    pub fn timed(mut self) -> Self {
+    pub fn timed(mut self) -> Self
+    where
+        R: Timed,
+    {
         self.chosen.time = Some(time::of(&self.runtime));
         self
     }
-}
 
-impl<K, V, R, S> Builder<K, V, R, S>
-where
-    K: Send + Sync + 'static,
-    V: Send + Sync + 'static,
-    R: Runtime,
-{
     /// How long a result is served to newcomers after it was ready; [`forget`](Group::forget) and [`cancel`](Group::cancel) end that. Failures do not
     /// linger unless [asked](Self::linger_failures). Default: not at all.
     ///
     /// The memory that a result takes is freed by a task of the runtime when the time is over, or, if the runtime is shut down, at once.
-    pub fn linger(mut self, linger: Duration) -> Self {
+    pub fn linger(mut self, linger: Duration) -> Self
+    where
+        K: Send + Sync + 'static,
+        V: Send + Sync + 'static,
+        R: Runtime,
+    {
         self.chosen.limits.linger = Some(linger);
         self.chosen.sweeps = Some(linger::on(&self.runtime));
         self.timed()

@@ -74,56 +74,69 @@ impl<'g, K, V, R, S> Call<'g, K, V, R, S> {
 }
 
 /// What needs a clock. `None` beats the group's default: no limit.
-impl<'g, K, V, R: Timed, S> Call<'g, K, V, R, S> {
+impl<'g, K, V, R, S> Call<'g, K, V, R, S> {
     /// Overrides [`Builder::timeout`](crate::Builder::timeout). If this call starts the flight, it is the flight's limit; if it joins one, whose
     /// limit is set already, this caller alone leaves after that time, with the same error.
-    pub fn timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+    pub fn timeout(mut self, limit: impl Into<Option<Duration>>) -> Self
+    where
+        R: Timed,
+    {
         self.timed().timeout = Some(limit.into());
         self
     }
 
     /// Overrides [`Builder::overtake_after`](crate::Builder::overtake_after), if this call starts the flight.
-    pub fn overtake_after(mut self, limit: impl Into<Option<Duration>>) -> Self {
+    pub fn overtake_after(mut self, limit: impl Into<Option<Duration>>) -> Self
+    where
+        R: Timed,
+    {
         self.timed().overtake_after = Some(limit.into());
         self
     }
 
     /// Overrides [`Builder::wait_timeout`](crate::Builder::wait_timeout) for this call.
-    pub fn wait_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+    pub fn wait_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self
+    where
+        R: Timed,
+    {
         self.timed().wait_timeout = Some(limit.into());
         self
     }
 
     /// Overrides [`Builder::join_within`](crate::Builder::join_within) for this call. A flight of which nobody knows how old it is, because
     /// neither its group nor its leader kept [time](crate::Builder::timed), is taken to be too old.
-    pub fn join_within(mut self, age: impl Into<Option<Duration>>) -> Self {
+    pub fn join_within(mut self, age: impl Into<Option<Duration>>) -> Self
+    where
+        R: Timed,
+    {
         self.timed().join_within = Some(age.into());
         self
     }
 
-    fn timed(&mut self) -> &mut Options<K, V> {
+    /// Overrides [`Builder::linger`](crate::Builder::linger), if this call starts the flight. `None`: the result does not linger.
+    pub fn linger(mut self, linger: impl Into<Option<Duration>>) -> Self
+    where
+        K: Send + Sync + 'static,
+        V: Send + Sync + 'static,
+        R: Runtime,
+    {
+        if self.group.config().is_none_or(|config| config.lingering.is_none()) {
+            self.options().sweeps = Some(linger::on(&self.group.inner.runtime));
+        }
+        self.timed().linger = Some(linger.into());
+        self
+    }
+
+    fn timed(&mut self) -> &mut Options<K, V>
+    where
+        R: Timed,
+    {
         // That of the group, if it has one already.
         if self.group.config().is_none_or(|config| config.time.is_none()) {
             let time = time::of(&self.group.inner.runtime);
             self.options().time = Some(time);
         }
         self.options()
-    }
-}
-
-impl<'g, K, V, R, S> Call<'g, K, V, R, S>
-where
-    K: Send + Sync + 'static,
-    V: Send + Sync + 'static,
-    R: Runtime,
-{
-    /// Overrides [`Builder::linger`](crate::Builder::linger), if this call starts the flight. `None`: the result does not linger.
-    pub fn linger(mut self, linger: impl Into<Option<Duration>>) -> Self {
-        if self.group.config().is_none_or(|config| config.lingering.is_none()) {
-            self.options().sweeps = Some(linger::on(&self.group.inner.runtime));
-        }
-        self.timed().linger = Some(linger.into());
-        self
     }
 }
 

@@ -472,9 +472,13 @@ impl<K, V, R, S> Group<K, V, R, S> {
 
     /// Starts counting anew; returns what was counted until now. Flights in progress stay so, and are counted again when they end.
     pub fn reset_stats(&self) -> Stats {
-        let (totals, waiting) = self.inner.table.totals();
-        let base = self.inner.base.with(|base| core::mem::replace(base, totals));
-        Stats { waiting, ..totals.since(&base) }
+        // All under the one lock, so that of two resets at once each counts what the other does not.
+        self.inner.base.with(|base| {
+            let (totals, waiting) = self.inner.table.totals();
+            let stats = Stats { waiting, ..totals.since(base) };
+            *base = totals;
+            stats
+        })
     }
 
     /// The flights in progress, each as it was at some moment during the call, in no particular order.

@@ -52,6 +52,11 @@ pub trait Spawn {
 }
 
 /// All that an adapter supplies. Implemented for whatever has the parts.
+#[diagnostic::on_unimplemented(
+    message = "this group has no runtime with timers, a clock, and a way to spawn",
+    label = "a result can linger only in a group with a runtime",
+    note = "build the group with `Group::builder().runtime(…)`, before its windows, or with `Group::with_runtime(…)`"
+)]
 pub trait Runtime: Timer + Clock + Spawn + Clone + Send + Sync + 'static {}
 
 impl<R: Timer + Clock + Spawn + Clone + Send + Sync + 'static> Runtime for R {}

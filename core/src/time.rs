@@ -45,17 +45,25 @@ unsafe impl Sync for Sleep {}
 pub(crate) struct Alarm {
     at: Duration,
     sleep: Option<Sleep>,
+    /// The timer panicked, and is done without.
+    broken: bool,
 }
 
 impl Alarm {
     /// Whether the clock has come to `at`; if not, the task of `cx` is woken then.
     ///
-    /// A timer that panics, as those of some runtimes do once that is shut down, is done without: the clock alone decides then, whenever
-    /// something else wakes the task.
+    /// If the timer panics, as those of some runtimes do once that is shut down, the clock alone decides from then on, whenever something
+    /// else wakes the task.
     pub(crate) fn rang(&mut self, time: &dyn Time, at: Duration, cx: &mut Context<'_>) -> bool {
-        let mut rang = false;
-        panics::contain(|| rang = self.poll(time, at, cx));
-        if rang {
+        let mut polled = None;
+        if !self.broken {
+            panics::contain(|| polled = Some(self.poll(time, at, cx)));
+        }
+        let rang = polled.unwrap_or_else(|| {
+            self.broken = true;
+            time.now() >= at
+        });
+        if rang || self.broken {
             self.silence();
         }
         rang

@@ -53,6 +53,14 @@ fn send_sync_unpin() {
         Group<Key, u32, NoRuntime, Rc<()>>: false false true;
         Builder<Key, u32>: true true true;
         Call<'static, Key, u32, NoRuntime, S>: true true true;
+        Builder<Key, u32, Rc<()>>: false false true;
+        Call<'static, Key, Rc<u32>, NoRuntime, S>: false false true;
+        Event<'static, Key>: true true true;
+        Event<'static, std::cell::Cell<u32>>: false false true;
+        ShownKey<'static, Key>: true true true;
+        InFlight<Key>: true true true;
+        InFlight<Rc<u32>>: false false true;
+        Stats: true true true;
 
         Plain: true true false;
         Run<'static, 'static, Key, Rc<u32>, NoRuntime, S, str, fn() -> LocalFuture, LocalFuture>: false false false;
