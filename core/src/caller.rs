@@ -155,8 +155,10 @@ impl<'g, 'k, K, V, R, S, Q: ?Sized> Caller<'g, 'k, K, V, R, S, Q> {
     pub(crate) fn stay_aboard(self: Pin<&mut Self>, in_slot: bool) {
         let this = self.project();
         *this.place = Place::Aboard;
-        *this.started = this.flight.as_ref().map_or(0, |flight| flight.term());
-        *this.in_slot = in_slot;
+        let Some(flight) = this.flight else { unreachable!("a caller that leads has a flight") };
+        *this.started = flight.term();
+        // If its work fails and the next one leads, that one takes the slot while this one is still to be told.
+        *this.in_slot = in_slot && !flight.terms.as_ref().is_some_and(|terms| terms.retries());
     }
 
     /// Calls the work, of which this caller is now the leader.
@@ -622,9 +624,7 @@ where
             *this.place = Place::Done;
             return Some(Turn::Landed(ending));
         }
-        if flight.leave(this.group.table(), Leaver::Starter).is_end() {
-            main.lose_rival();
-        }
+        flight.leave(this.group.table(), Leaver::Starter);
         *this.flight = Some(main);
         *this.place = Place::Aboard;
         *this.started = 0;

@@ -331,7 +331,7 @@ impl<K, V> FlightRef<K, V> {
         if let Some(main) = self.main() {
             // Its result is its own, and the others go on as if it had not been.
             self.stop(After::Forgotten, Error::Cancelled);
-            main.lose_rival();
+            self.yield_to_next();
             main.leave(table, Leaver::Follower);
             return Ok(());
         }
@@ -361,9 +361,6 @@ impl<K, V> FlightRef<K, V> {
             self.free(table);
         }
         if let Some(main) = self.main() {
-            if left.is_end() {
-                main.lose_rival();
-            }
             main.leave(table, Leaver::Follower);
         }
     }
@@ -399,6 +396,7 @@ impl<K, V> FlightRef<K, V> {
                 self.runner.wake();
             }
         }
+        self.yield_to_next();
         self.ended();
         left
     }
@@ -414,6 +412,7 @@ impl<K, V> FlightRef<K, V> {
         if held == Held::Ended {
             self.free(table);
         }
+        self.yield_to_next();
         held
     }
 

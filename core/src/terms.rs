@@ -173,6 +173,11 @@ impl<K, V> Terms<K, V> {
         failed_if.is_some_and(|failed_if| failed_if(value))
     }
 
+    /// Whether a work may follow one that failed.
+    pub(crate) fn retries(&self) -> bool {
+        self.retries > 0
+    }
+
     /// Whether one more work may follow one that failed. Counts it.
     pub(crate) fn may_retry(&self) -> bool {
         self.retries > 0
@@ -319,13 +324,19 @@ impl<K, V> FlightRef<K, V> {
         }
     }
 
-    /// The work beside this flight's is gone without a result: somebody else may start one.
-    pub(crate) fn lose_rival(&self) {
-        let rival = self.terms.as_ref().and_then(|terms| terms.take_rival());
-        let before = self.state.end_rival();
-        if before.is_open() {
-            self.tell(before);
+    /// The work of this flight, which ran beside another's, is gone without a result: somebody else may start one there.
+    pub(crate) fn yield_to_next(&self) {
+        let Some(main) = self.main() else { return };
+        let rival = main
+            .terms
+            .as_ref()
+            .and_then(|terms| terms.changing.with(|changing| changing.rival.take_if(|rival| rival.is(self))));
+        // Else the place is somebody else's by now, or the other flight has ended.
+        if rival.is_some() {
+            let before = main.state.end_rival();
+            if before.is_open() {
+                main.tell(before);
+            }
         }
-        panics::contain(|| drop(rival));
     }
 }
