@@ -2,6 +2,7 @@
 
 mod common;
 mod found;
+mod found_limits;
 mod p01_one_at_a_time;
 mod p02_one_result;
 mod p03_nothing_left_behind;
