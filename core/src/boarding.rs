@@ -15,7 +15,7 @@ use crate::snapshot::Verb;
 use crate::state::{Boarding, Room};
 use crate::stats::Deed;
 use crate::sync::Arc;
-use crate::table::Table;
+use crate::table::{Found, Table};
 use crate::time::Time;
 
 /// What became of a call that asked, and the flight it is about: none only for one that was refused.
@@ -136,6 +136,15 @@ where
     Q: ?Sized + AsKey<K>,
 {
     if !table.seems_empty(hash) {
+        // As it nearly always is: one flight, for this key, and in progress.
+        if let Found::One(flight) = table.find(hash) {
+            if key.matches(&flight.key) {
+                if let Some(how) = aboard(join(&flight)) {
+                    return (Some(flight), how);
+                }
+            }
+            panics::contain(|| drop(flight));
+        }
         return look(table, key, hash, join, start, None);
     }
     let Some(flight) = start() else {
@@ -147,7 +156,20 @@ where
     look(table, key, hash, join, start, Some(flight))
 }
 
-/// `new`: a flight that was made already.
+/// What a caller is that tried to join, unless it is to start a flight.
+#[inline]
+fn aboard(boarding: Boarding) -> Option<How> {
+    match boarding {
+        Boarding::Followed => Some(How::Followed),
+        Boarding::TookOver => Some(How::TookOver),
+        Boarding::Lingers => Some(How::Lingers),
+        Boarding::Clearing => Some(How::Clearing),
+        Boarding::Full | Boarding::Gone => None,
+    }
+}
+
+/// The same, whatever is found. `new`: a flight that was made already.
+#[inline(never)]
 fn look<K, V, Q>(
     table: &Table<K, V>,
     key: &Q,
@@ -164,14 +186,7 @@ where
         let found = table.find(hash);
         let known = found.as_slice().iter().position(|flight| key.matches(&flight.key));
         if let Some(known) = known {
-            let how = match join(&found.as_slice()[known]) {
-                Boarding::Followed => Some(How::Followed),
-                Boarding::TookOver => Some(How::TookOver),
-                Boarding::Lingers => Some(How::Lingers),
-                Boarding::Clearing => Some(How::Clearing),
-                Boarding::Full | Boarding::Gone => None,
-            };
-            if let Some(how) = how {
+            if let Some(how) = aboard(join(&found.as_slice()[known])) {
                 return (Some(found.into_one(known)), how);
             }
         }

@@ -449,7 +449,7 @@ where
                 Poll::Ready(Some(Turn::Landed(ending)))
             }
             // Its own work is used up.
-            Phase::Vacant | Phase::Released if !can_lead && !now.is_rivaled() => {
+            Phase::Vacant | Phase::Released if !can_lead && (now.phase() == Phase::Released || now.is_vacant()) => {
                 self.leave();
                 Poll::Ready(Some(Turn::Landed(Err(Error::Shutdown))))
             }
@@ -594,10 +594,9 @@ where
             return Poll::Ready(Some(Turn::Landed(Err(error))));
         }
         let asks = Asks::new(this.group.config(), this.luggage.as_deref());
-        let Some(rival) = flight.overtake(this.key.to_key(), &asks.brought(verb)) else {
+        let Some(rival) = flight.overtake(this.group.table(), this.key.to_key(), &asks.brought(verb)) else {
             return Poll::Ready(None);
         };
-        this.group.table().count(flight.hash, Deed::Overtake);
         if let Some(terms) = terms {
             terms.tell(flight);
         }

@@ -152,6 +152,8 @@ impl<K, V> FlightRef<K, V> {
         let landing = match landed {
             Some(Landed::Alone) => {
                 terms.dismiss();
+                // Detached, and its caller left.
+                self.stop_rival();
                 Landing::Own(value)
             }
             Some(landed) => {
@@ -339,9 +341,11 @@ impl<K, V> FlightRef<K, V> {
         match self.noting(EventKind::Released, || table.conclude(self, step)) {
             Some(before) => {
                 self.tell(before);
-                // What runs beside it is alone from now on, as everybody is, and needs not stop.
                 if let Some(terms) = &self.terms {
                     terms.dismiss();
+                    // What runs beside it is alone from now on, as everybody is, and need not stop.
+                    let rival = terms.take_rival();
+                    panics::contain(|| drop(rival));
                     terms.tell(self);
                 }
                 Ok(())

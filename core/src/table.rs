@@ -51,17 +51,6 @@ pub(crate) enum Found<K, V> {
 }
 
 impl<K, V> Found<K, V> {
-    fn push(&mut self, flight: FlightRef<K, V>) {
-        match mem::replace(self, Self::None) {
-            Self::None => *self = Self::One(flight),
-            Self::One(first) => *self = Self::Many(alloc::vec![first, flight]),
-            Self::Many(mut all) => {
-                all.push(flight);
-                *self = Self::Many(all);
-            }
-        }
-    }
-
     pub(crate) fn as_slice(&self) -> &[FlightRef<K, V>] {
         match self {
             Self::None => &[],
@@ -117,8 +106,7 @@ impl<K, V> Table<K, V> {
     #[inline]
     fn shard(&self, hash: u64) -> &Shard<K, V> {
         let mixed = hash.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let index = mixed.checked_shr(64 - self.bits).unwrap_or(0);
-        &self.shards[index as usize]
+        &self.shards[mixed.rotate_left(self.bits) as usize & (self.shards.len() - 1)]
     }
 
     /// Whether a look is likely to find anything.
@@ -130,11 +118,12 @@ impl<K, V> Table<K, V> {
     /// The flights that newcomers find, whose keys have this hash.
     pub(crate) fn find(&self, hash: u64) -> Found<K, V> {
         self.shard(hash).lists.with(|lists| {
-            let mut found = Found::None;
-            for flight in lists.flights.iter_hash(hash).filter(|flight| flight.hash == hash) {
-                found.push(flight.clone());
+            let mut same = lists.flights.iter_hash(hash).filter(|flight| flight.hash == hash);
+            match (same.next(), same.next()) {
+                (None, _) => Found::None,
+                (Some(flight), None) => Found::One(flight.clone()),
+                (Some(first), Some(second)) => Found::Many([first, second].into_iter().chain(same).cloned().collect()),
             }
-            found
         })
     }
 

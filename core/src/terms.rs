@@ -12,7 +12,9 @@ use crate::flight::{Flight, FlightRef};
 use crate::linger::{self, Lingering};
 use crate::panics;
 use crate::state::After;
+use crate::stats::Deed;
 use crate::sync::{Arc, Lock, Ordering};
+use crate::table::Table;
 use crate::time::Time;
 
 pub(crate) struct Terms<K, V> {
@@ -295,7 +297,7 @@ impl<K, V> FlightRef<K, V> {
     }
 
     /// Starts a flight beside this one, of which the caller is aboard and whose leader it becomes; not if there is one already.
-    pub(crate) fn overtake(&self, key: K, by: &Brought) -> Option<FlightRef<K, V>> {
+    pub(crate) fn overtake(&self, table: &Table<K, V>, key: K, by: &Brought) -> Option<FlightRef<K, V>> {
         let terms = self.terms.as_ref()?;
         let rival = FlightRef::new(Flight::new(key, self.hash, by.verb, Some(Terms::beside(self, terms))));
         let began = terms.noting(|noting| {
@@ -308,10 +310,12 @@ impl<K, V> FlightRef<K, V> {
         if !began {
             return None;
         }
+        table.count(self.hash, Deed::Overtake);
         terms.changing.with(|changing| changing.rival = Some(rival.clone()));
         if !self.state.load().is_open() {
-            // It ended meanwhile, and whoever ended it may not have seen the rival.
+            // It ended meanwhile, and whoever ended it may not have seen the rival. Nothing was begun yet.
             self.stop_rival();
+            return None;
         }
         Some(rival)
     }

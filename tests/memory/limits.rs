@@ -164,6 +164,36 @@ pub const EXITS: &[(&str, fn())] = &[
             assert!(block_on(leader).is_err());
         }
     }),
+    ("a leader that lets its followers go alone, one of which runs already", || {
+        let Timed { flights, time, .. } = &timed::<u64>(|group| group.overtake_after(SECOND));
+        let gate = Gate::new();
+        let Entry::Leader(leader) = flights.enter(&1) else { panic!("somebody else leads") };
+        let mut overtaker = boarded(flights.run(&1, || async {
+            gate.wait().await;
+            2
+        }));
+        time.advance(SECOND);
+        assert!(poll_now(overtaker.as_mut()).is_pending());
+        assert_eq!(leader.release(), Ok(()));
+        gate.open();
+        assert_eq!(block_on(overtaker), Ok(2));
+    }),
+    ("a leader that outlives the caller of a detached work beside its own", || {
+        let timed = timed::<u64>(|group| group.overtake_after(SECOND).detach(true));
+        let Timed { flights, time, tasks } = &timed;
+        let gate = Gate::new();
+        let leader = boarded(flights.run(&1, || async {
+            gate.wait().await;
+            1
+        }));
+        let mut overtaker = boarded(flights.spawn(&1, std::future::pending));
+        time.advance(SECOND);
+        assert!(poll_now(overtaker.as_mut()).is_pending());
+        tasks.run();
+        drop(overtaker);
+        gate.open();
+        assert_eq!(block_on(leader), Ok(1));
+    }),
     ("results that lingered", || {
         let timed = timed::<u64>(|group| group.linger(SECOND));
         assert_eq!(block_on(timed.flights.run(&1, || async { 1 })), Ok(1));
