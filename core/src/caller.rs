@@ -2,6 +2,9 @@
 //!
 //! This is the part that all verbs share. A verb polls [`Caller::poll_turn`] until it is told to lead or handed the outcome.
 
+mod limits;
+mod turns;
+
 use alloc::boxed::Box;
 use core::hash::BuildHasher;
 use core::pin::Pin;
@@ -11,20 +14,20 @@ use pin_project_lite::pin_project;
 
 use crate::boarding::{self, Boarded, How};
 use crate::circle::{self, Edge};
-use crate::ending::{Driven, Landing, Runner};
+use crate::ending::Landing;
 use crate::error::{Error, Panic};
-use crate::events::EventKind;
-use crate::flight::{Flight, FlightRef};
+use crate::flight::FlightRef;
 use crate::group::Group;
 use crate::key::AsKey;
-use crate::options::{Asks, Luggage, Wait};
+use crate::options::{Luggage, Wait};
 use crate::panics;
 use crate::served::{Role, Served};
 use crate::snapshot::Verb;
 use crate::state::{Leaver, Phase};
-use crate::stats::Deed;
-use crate::terms::Terms;
 use crate::wait::Waiting;
+
+pub(crate) use limits::Stop;
+use limits::rang;
 
 /// Where a caller stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,53 +227,6 @@ impl<'g, 'k, K, V, R, S, Q: ?Sized> Caller<'g, 'k, K, V, R, S, Q> {
         *this.place = Place::Aboard;
         *this.started = 0;
     }
-
-    /// Whether this leader, who must not be running its work, is to stop it: the flight's time is over, which it says to all, or its own is, and
-    /// then what it gets. `waker`: woken when that comes.
-    pub(crate) fn poll_lead_limits(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Stop {
-        let this = self.project();
-        let Some(flight) = this.flight else { return Stop::No };
-        if flight.terms.is_none() && this.luggage.is_none() {
-            return Stop::No;
-        }
-        let deadline = flight.terms.as_ref().and_then(|terms| terms.deadline);
-        let wait = this.luggage.as_ref().and_then(|luggage| luggage.wait.clone());
-        let Some(next) = deadline.into_iter().chain(wait.as_ref().map(|wait| wait.until)).min() else {
-            return Stop::No;
-        };
-        let config = this.group.config();
-        if !rang(flight, config, this.luggage.get_or_insert_default(), next, cx) {
-            return Stop::No;
-        }
-        if deadline == Some(next) {
-            flight.expire(this.group.table());
-            return Stop::Ended;
-        }
-        Stop::Leave(wait.map_or(Error::WaitTimedOut, |wait| wait.error))
-    }
-}
-
-/// Whether a leader is to stop.
-pub(crate) enum Stop {
-    No,
-    /// The flight has ended.
-    Ended,
-    /// The leader is to leave, with this.
-    Leave(Error),
-}
-
-/// Whether the clock has come to `at`; if not, the task is woken then.
-fn rang<K, V>(
-    flight: &FlightRef<K, V>,
-    config: Option<&crate::sync::Arc<crate::config::Config<K, V>>>,
-    luggage: &mut Luggage<K, V>,
-    at: core::time::Duration,
-    cx: &mut Context<'_>,
-) -> bool {
-    let Luggage { options, alarm, .. } = luggage;
-    let flights = || flight.terms.as_ref().and_then(|terms| terms.time());
-    let own = options.time.as_deref().or_else(|| config.and_then(|config| config.time.as_deref()));
-    own.or_else(flights).is_some_and(|time| alarm.rang(time, at, cx))
 }
 
 /// Where a call stands that asked.
@@ -482,153 +438,5 @@ where
                 self.poll_limits(cx, can_lead, verb)
             }
         }
-    }
-
-    /// The leader let its followers go alone.
-    #[cold]
-    fn go_alone(mut self: Pin<&mut Self>, verb: Verb) -> Turn<V> {
-        let this = self.as_mut().project();
-        let Some(flight) = this.flight else { unreachable!("a caller aboard has a flight") };
-        this.waiting.stop();
-        *this.place = Place::Done;
-        let asks = Asks::new(this.group.config(), this.luggage.as_deref());
-        let alone = Flight::new(this.key.to_key(), flight.hash, verb, asks.terms_alone(verb));
-        this.group.table().count(flight.hash, Deed::Alone);
-        if let Some(terms) = &flight.terms {
-            terms.noting(|noting| noting.call(EventKind::Alone, &asks.brought(verb)));
-            terms.tell(flight);
-        }
-        unlink(this.luggage);
-        let last = this.flight.replace(FlightRef::new(alone));
-        *this.place = Place::Leading;
-        *this.role = Role::Alone;
-        panics::contain(|| drop(last));
-        let _ = self.link();
-        Turn::Lead
-    }
-
-    /// The leader left. `None`: somebody else was first.
-    #[cold]
-    fn take_over(self: Pin<&mut Self>, verb: Verb) -> Option<Turn<V>> {
-        let this = self.project();
-        let Some(flight) = this.flight else { unreachable!("a caller aboard has a flight") };
-        let asks = Asks::new(this.group.config(), this.luggage.as_deref());
-        let table = this.group.table();
-        if !boarding::take_over(flight, &asks, verb, table) {
-            return None;
-        }
-        this.waiting.stop();
-        *this.place = Place::Leading;
-        *this.role = Role::TookOver;
-        // Only now, when this caller hands on should anything go wrong.
-        flight.tell_observers();
-        Some(Turn::Lead)
-    }
-
-    /// Runs the carried work, unless somebody else is quicker.
-    #[inline(never)]
-    fn poll_drive(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        can_lead: bool,
-        verb: Verb,
-        driven: &mut bool,
-    ) -> Poll<Option<Turn<V>>> {
-        let this = self.as_mut().project();
-        let Some(flight) = this.flight else { unreachable!("a caller aboard has a flight") };
-        if *driven {
-            // The work woke itself while this caller ran it. Others know; so that an executor can do
-            // something else first, this one comes back later.
-            let poll = self.poll_limits(cx, can_lead, verb);
-            if poll.is_pending() {
-                cx.waker().wake_by_ref();
-            }
-            return poll;
-        }
-        if flight.state.claim_work() {
-            *driven = true;
-            match flight.drive(this.group.table(), Runner::Caller, None) {
-                Driven::Pending | Driven::Landed => {}
-                Driven::Alone(value) => {
-                    self.done();
-                    return Poll::Ready(Some(Turn::Landed(Ok(value))));
-                }
-                Driven::Panicked(payload) => {
-                    self.done();
-                    panics::resume(payload);
-                }
-            }
-        }
-        Poll::Ready(None)
-    }
-
-    /// Looks at the limits of a caller that waits aboard: its flight's, its own, and how long it bears with a slow leader.
-    #[cold]
-    fn poll_limits(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        can_lead: bool,
-        verb: Verb,
-    ) -> Poll<Option<Turn<V>>> {
-        let this = self.as_mut().project();
-        let Some(flight) = this.flight else { unreachable!("a caller aboard has a flight") };
-        let terms = flight.terms.as_deref();
-        let now = flight.state.load();
-        let deadline = terms.and_then(|terms| terms.deadline);
-        let wait = this.luggage.as_ref().and_then(|luggage| luggage.wait.clone());
-        let may_overtake = can_lead && now.phase() == Phase::Flying && !now.is_rivaled();
-        let overtake = if may_overtake { terms.and_then(Terms::overtake_at) } else { None };
-        let limits = [deadline, wait.as_ref().map(|wait| wait.until), overtake];
-        let Some(next) = limits.into_iter().flatten().min() else {
-            return Poll::Pending;
-        };
-        if !rang(flight, this.group.config(), this.luggage.get_or_insert_default(), next, cx) {
-            return Poll::Pending;
-        }
-        if deadline == Some(next) {
-            flight.expire(this.group.table());
-            return Poll::Ready(None);
-        }
-        if let Some(Wait { error, .. }) = wait.filter(|wait| wait.until == next) {
-            self.leave();
-            return Poll::Ready(Some(Turn::Landed(Err(error))));
-        }
-        let asks = Asks::new(this.group.config(), this.luggage.as_deref());
-        let Some(rival) = flight.overtake(this.group.table(), this.key.to_key(), &asks.brought(verb)) else {
-            return Poll::Ready(None);
-        };
-        if let Some(terms) = terms {
-            terms.tell(flight);
-        }
-        this.waiting.stop();
-        *this.place = Place::Leading;
-        *this.role = Role::Overtook;
-        // The rival keeps this flight.
-        *this.flight = Some(rival);
-        unlink(this.luggage);
-        let _ = self.link();
-        Poll::Ready(Some(Turn::Lead))
-    }
-
-    /// The work that ran beside a leader's is over, and this caller is only one of those aboard that leader's flight.
-    #[cold]
-    fn go_back(self: Pin<&mut Self>) -> Option<Turn<V>> {
-        let this = self.project();
-        let Some(flight) = this.flight else { unreachable!("a caller aboard has a flight") };
-        let Some(main) = flight.main().cloned() else { unreachable!("only called for a flight beside another") };
-        this.waiting.stop();
-        if main.state.load().phase() == Phase::Released && flight.state.load().phase() == Phase::Landed {
-            // Everybody goes alone, so what this caller's work came to is its own.
-            let ending = flight.ending();
-            *this.place = Place::Done;
-            return Some(Turn::Landed(ending));
-        }
-        flight.leave(this.group.table(), Leaver::Starter);
-        *this.flight = Some(main);
-        *this.place = Place::Aboard;
-        *this.started = 0;
-        *this.in_slot = false;
-        unlink(this.luggage);
-        None
     }
 }

@@ -1,41 +1,17 @@
-//! Every way a flight ends, and the running of a work that the flight carries.
+//! Every way a flight ends.
 //!
 //! The order is always the same: the flight leaves the table, its outcome is published, and only then does anything of the user's
 //! (a waker, a destructor) run. None of it runs under a lock.
 
-use core::task::{Context, Poll, Waker};
-
-use crate::circle;
 use crate::error::{Error, Panic};
 use crate::events::EventKind;
 use crate::flight::FlightRef;
 use crate::linger::Lingering;
-use crate::panics::{self, Payload};
-use crate::state::{After, Held, Leaver, Left, Phase};
+use crate::panics;
+use crate::state::{After, Leaver, Left, Phase};
 use crate::stats::{Deed, Ended};
 use crate::table::{Stays, Table};
 use crate::terms::Terms;
-
-/// What running a carried work came to.
-pub(crate) enum Driven<V> {
-    /// It is not finished.
-    Pending,
-    /// It is over with; the flight, or the failure kept for its starter, says how.
-    Landed,
-    /// It is finished, and the runner was the only caller, so the value is its own.
-    Alone(V),
-    /// It panicked, and the runner is the one to unwind: no leader is aboard.
-    Panicked(Payload),
-}
-
-/// Who runs a carried work.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Runner {
-    /// A caller aboard.
-    Caller,
-    /// A task of the runtime.
-    Task,
-}
 
 /// What a leader's value came to.
 pub(crate) enum Landing<V> {
@@ -59,7 +35,7 @@ enum Landed {
 
 /// Who a landing value belongs to, if not to all.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Owner {
+pub(crate) enum Owner {
     /// A leader who has it in hand.
     Leader,
     /// Whoever started the carried work, and is aboard or not.
@@ -78,7 +54,7 @@ impl<K, V> FlightRef<K, V> {
 
     /// `alone`: a leader whom nobody follows may have the value back.
     #[inline]
-    fn land_plainly(&self, table: &Table<K, V>, value: V, failed: bool, alone: bool) -> Landing<V> {
+    pub(crate) fn land_plainly(&self, table: &Table<K, V>, value: V, failed: bool, alone: bool) -> Landing<V> {
         let how = Some(if failed { Ended::Failed } else { Ended::Completed });
         let step = |_| {
             if alone && self.state.close_alone() {
@@ -102,7 +78,7 @@ impl<K, V> FlightRef<K, V> {
     }
 
     #[cold]
-    fn land_on_terms(
+    pub(crate) fn land_on_terms(
         &self,
         table: &Table<K, V>,
         terms: &Terms<K, V>,
@@ -203,56 +179,6 @@ impl<K, V> FlightRef<K, V> {
             terms.not_retried();
         }
         handed
-    }
-
-    /// A work beside this flight's has an outcome: it is this flight's, unless that has ended already; then the outcome comes back.
-    fn adopt(&self, table: &Table<K, V>, outcome: Result<V, Error>, failed: bool) -> Option<Result<V, Error>> {
-        let Some(terms) = &self.terms else { unreachable!("a flight with a work beside it has terms") };
-        let linger = if outcome.is_ok() { terms.linger(failed) } else { None };
-        let (how, kind) = match outcome {
-            Ok(_) if failed => (Ended::Failed, EventKind::Failed),
-            Ok(_) => (Ended::Completed, EventKind::Completed),
-            Err(_) => (Ended::Panicked, EventKind::Panicked),
-        };
-        let adopted = terms.noting(|noting| {
-            let adopted = table.conclude(self, |listed| {
-                let lingers = linger.is_some() && listed;
-                // The leader's work may hang; newcomers need not wait for it.
-                let after = if lingers { After::Lingers } else { After::Forgotten };
-                let stays = if lingers { Stays::Yes } else { Stays::No };
-                self.state.begin_cancel(after).map(|cancelling| ((cancelling, lingers), Some(how), stays))
-            });
-            if adopted.is_some() {
-                noting.flight(kind);
-            }
-            adopted
-        });
-        let Some((cancelling, lingers)) = adopted else { return Some(outcome) };
-        terms.dismiss();
-        // SAFETY: this thread just moved the state to `Landing`.
-        unsafe { self.publish(outcome) };
-        if let (true, Some((linger, lingering))) = (lingers, linger) {
-            Lingering::keep(lingering, self, *linger);
-        }
-        // That is who brought the outcome.
-        let rival = terms.take_rival();
-        panics::contain(|| drop(rival));
-        if cancelling.owns_work {
-            self.tear_down(table);
-        }
-        terms.tell(self);
-        None
-    }
-
-    /// This flight ran beside another, and is not needed any more.
-    pub(crate) fn stop(&self, after: After, error: Error) {
-        let Some(cancelling) = self.state.begin_cancel(after) else { return };
-        // SAFETY: this thread just moved the state to `Landing`.
-        unsafe { self.publish(Err(error)) };
-        if cancelling.owns_work {
-            self.drop_work();
-            self.tell(self.state.clear());
-        }
     }
 
     /// The work panicked.
@@ -405,27 +331,6 @@ impl<K, V> FlightRef<K, V> {
         left
     }
 
-    /// The task that ran the carried work is being dropped by its runtime, and the work with it: a follower is to take over.
-    pub(crate) fn abandon_work(&self, table: &Table<K, V>) -> Held {
-        if self.state.resume() == Held::Ended {
-            return Held::Ended;
-        }
-        self.drop_work();
-        self.end_term();
-        let held = self.state.vacate();
-        if held == Held::Ended {
-            self.free(table);
-        }
-        self.yield_to_next();
-        held
-    }
-
-    /// Drops the carried work of a flight that has ended, and frees the key. For whoever holds the work.
-    pub(crate) fn tear_down(&self, table: &Table<K, V>) {
-        self.drop_work();
-        self.free(table);
-    }
-
     /// The work of an ended flight is gone: newcomers need not wait any more. For whoever held the work.
     pub(crate) fn free(&self, table: &Table<K, V>) {
         // What lingers is listed for its result.
@@ -458,86 +363,5 @@ impl<K, V> FlightRef<K, V> {
             self.stop_rival();
             terms.tell(self);
         }
-    }
-
-    /// Runs the carried work once, for whoever holds it. `waker`: the task's own; a caller is woken through the flight.
-    pub(crate) fn drive(&self, table: &Table<K, V>, runner: Runner, waker: Option<&Waker>) -> Driven<V> {
-        // SAFETY: the caller holds the work, until `pause`, `begin_landing` or `tear_down` below.
-        let Some(carried) = (unsafe { self.work() }) else {
-            unreachable!("a flight that carries a work has one until it ends");
-        };
-        let polled = circle::within(&self.node, || {
-            panics::catch(
-                || match waker {
-                    Some(waker) => carried.as_mut().poll(&mut Context::from_waker(waker)),
-                    None => {
-                        let waker = carried.waker(self);
-                        carried.as_mut().poll(&mut Context::from_waker(&waker))
-                    }
-                },
-                || self.fail(table, Panic::unseen()),
-            )
-        });
-        match polled {
-            Ok(Poll::Pending) => self.put_down(table),
-            Ok(Poll::Ready(value)) => {
-                let failed = carried.failed(&value);
-                self.drop_work();
-                // A task is nobody's caller, so it has no use for the value.
-                let alone = runner == Runner::Caller;
-                let landing = match &self.terms {
-                    None => self.land_plainly(table, value, failed, alone),
-                    Some(terms) => self.land_on_terms(table, terms, value, failed, alone, Owner::Starter),
-                };
-                match landing {
-                    Landing::Own(value) if alone => Driven::Alone(value),
-                    // Of a work that ran beside another, and everybody was let go alone.
-                    Landing::Own(value) => {
-                        self.keep_own(value);
-                        Driven::Landed
-                    }
-                    Landing::HandedOn(_) | Landing::Shared | Landing::Elsewhere => Driven::Landed,
-                }
-            }
-            Err(payload) => {
-                self.drop_work();
-                let panic = Panic::new(payload);
-                let orphaned = runner == Runner::Caller && !self.state.load().is_led();
-                self.fail(table, panic.clone());
-                match orphaned.then(|| panic.take_payload()).flatten() {
-                    Some(payload) => Driven::Panicked(payload),
-                    None => Driven::Landed,
-                }
-            }
-        }
-    }
-
-    fn put_down(&self, table: &Table<K, V>) -> Driven<V> {
-        match self.state.pause() {
-            Held::Yes { runnable: false } => Driven::Pending,
-            Held::Yes { runnable: true } => {
-                self.wake_callers();
-                Driven::Pending
-            }
-            Held::Ended => {
-                self.tear_down(table);
-                Driven::Landed
-            }
-        }
-    }
-
-    /// The value of a work that ran beside another, for the one caller of it.
-    fn keep_own(&self, value: V) {
-        if self.state.begin_cancel(After::Plain).is_some() {
-            // SAFETY: this thread just moved the state to `Landing`.
-            unsafe { self.publish(Ok(value)) };
-        }
-    }
-
-    /// Drops the carried work, for whoever holds it. Like running it: a destructor that asks for its own key must not wait.
-    fn drop_work(&self) {
-        // SAFETY: only called while this thread holds the work.
-        let work = unsafe { self.set_work(None) };
-        circle::within(&self.node, || panics::contain(|| drop(work)));
     }
 }

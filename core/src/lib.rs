@@ -13,6 +13,7 @@
 //! | `boarding` | joining a flight, or starting one |
 //! | `caller` | what the verbs share: waiting, limits, taking over, leaving |
 //! | `ending` | every way a flight ends, in the one order that is right |
+//! | `driving`, `rival` | running a work that the flight carries; a work beside a slow leader's |
 //! | `state` | the flight's state in one word, and every transition of it |
 //! | `flight`, `table` | one flight; all flights, by key, and their counts |
 //! | `config`, `options`, `terms` | what was chosen: for the group, for a call, and what that means for a flight |
@@ -40,6 +41,7 @@ mod call;
 mod caller;
 mod circle;
 mod config;
+mod driving;
 mod ending;
 mod enter;
 mod error;
@@ -52,6 +54,7 @@ mod linger;
 mod options;
 mod panics;
 mod relay;
+mod rival;
 mod run;
 mod runtime;
 mod served;

@@ -10,7 +10,7 @@ use core::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 
 use crate::caller::{Caller, Turn};
-use crate::ending::{Driven, Runner};
+use crate::driving::{Driven, Runner};
 use crate::error::Error;
 use crate::flight::FlightRef;
 use crate::group::Group;

@@ -6,15 +6,10 @@ use core::time::Duration;
 
 use crate::config::{Config, OnFailure};
 use crate::ending::Landing;
-use crate::error::Error;
 use crate::events::{Brought, EventKind, Log, Metadata, Watch};
 use crate::flight::{Flight, FlightRef};
 use crate::linger::{self, Lingering};
-use crate::panics;
-use crate::state::After;
-use crate::stats::Deed;
 use crate::sync::{Arc, Lock, Ordering};
-use crate::table::Table;
 use crate::time::Time;
 
 pub(crate) struct Terms<K, V> {
@@ -99,7 +94,7 @@ impl<K, V> Terms<K, V> {
     }
 
     /// Of a flight that runs beside `main`, whose deadline is its own.
-    fn beside(main: &FlightRef<K, V>, terms: &Self) -> Self {
+    pub(crate) fn beside(main: &FlightRef<K, V>, terms: &Self) -> Self {
         Self {
             config: terms.config.clone(),
             time: terms.time.clone(),
@@ -248,6 +243,15 @@ impl<K, V> Terms<K, V> {
         }
     }
 
+    pub(crate) fn set_rival(&self, rival: FlightRef<K, V>) {
+        self.changing.with(|changing| changing.rival = Some(rival));
+    }
+
+    /// Takes the rival out, if it is this one.
+    pub(crate) fn take_rival_if(&self, rival: &FlightRef<K, V>) -> Option<FlightRef<K, V>> {
+        self.changing.with(|changing| changing.rival.take_if(|current| current.is(rival)))
+    }
+
     pub(crate) fn take_rival(&self) -> Option<FlightRef<K, V>> {
         self.changing.with(|changing| changing.rival.take())
     }
@@ -281,66 +285,12 @@ impl Noting<'_> {
     }
 }
 
-/// Works beside a slow leader's.
 impl<K, V> FlightRef<K, V> {
-    /// Whether this flight runs beside another, and which.
-    pub(crate) fn main(&self) -> Option<&FlightRef<K, V>> {
-        self.terms.as_ref().and_then(|terms| terms.main())
-    }
-
     /// Tells observers, if there are any, what was noted and not told yet.
     #[inline]
     pub(crate) fn tell_observers(&self) {
         if let Some(terms) = &self.terms {
             terms.tell(self);
-        }
-    }
-
-    /// Starts a flight beside this one, of which the caller is aboard and whose leader it becomes; not if there is one already.
-    pub(crate) fn overtake(&self, table: &Table<K, V>, key: K, by: &Brought) -> Option<FlightRef<K, V>> {
-        let terms = self.terms.as_ref()?;
-        let rival = FlightRef::new(Flight::new(key, self.hash, by.verb, Some(Terms::beside(self, terms))));
-        let began = terms.noting(|noting| {
-            let began = self.state.begin_rival();
-            if began {
-                noting.call(EventKind::Overtaken, by);
-            }
-            began
-        });
-        if !began {
-            return None;
-        }
-        table.count(self.hash, Deed::Overtake);
-        terms.changing.with(|changing| changing.rival = Some(rival.clone()));
-        if !self.state.load().is_open() {
-            // It ended meanwhile, and whoever ended it may not have seen the rival. Nothing was begun yet.
-            self.stop_rival();
-            return None;
-        }
-        Some(rival)
-    }
-
-    /// This flight has ended: what runs beside it is to stop.
-    pub(crate) fn stop_rival(&self) {
-        if let Some(rival) = self.terms.as_ref().and_then(|terms| terms.take_rival()) {
-            rival.stop(After::Forgotten, Error::Cancelled);
-            panics::contain(|| drop(rival));
-        }
-    }
-
-    /// The work of this flight, which ran beside another's, is gone without a result: somebody else may start one there.
-    pub(crate) fn yield_to_next(&self) {
-        let Some(main) = self.main() else { return };
-        let rival = main
-            .terms
-            .as_ref()
-            .and_then(|terms| terms.changing.with(|changing| changing.rival.take_if(|rival| rival.is(self))));
-        // Else the place is somebody else's by now, or the other flight has ended.
-        if rival.is_some() {
-            let before = main.state.end_rival();
-            if before.is_open() {
-                main.tell(before);
-            }
         }
     }
 }

@@ -1,0 +1,127 @@
+//! A work beside a slow leader's: one follower of a flight (the *main* one) leads a *rival*, a flight of its own that is not listed, whose result is
+//! the main flight's.
+
+use crate::error::Error;
+use crate::events::{Brought, EventKind};
+use crate::flight::{Flight, FlightRef};
+use crate::linger::Lingering;
+use crate::panics;
+use crate::state::After;
+use crate::stats::{Deed, Ended};
+use crate::table::{Stays, Table};
+use crate::terms::Terms;
+
+impl<K, V> FlightRef<K, V> {
+    /// Whether this flight runs beside another, and which.
+    pub(crate) fn main(&self) -> Option<&FlightRef<K, V>> {
+        self.terms.as_ref().and_then(|terms| terms.main())
+    }
+
+    /// Starts a flight beside this one, of which the caller is aboard and whose leader it becomes; not if there is one already.
+    pub(crate) fn overtake(&self, table: &Table<K, V>, key: K, by: &Brought) -> Option<FlightRef<K, V>> {
+        let terms = self.terms.as_ref()?;
+        let rival = FlightRef::new(Flight::new(key, self.hash, by.verb, Some(Terms::beside(self, terms))));
+        let began = terms.noting(|noting| {
+            let began = self.state.begin_rival();
+            if began {
+                noting.call(EventKind::Overtaken, by);
+            }
+            began
+        });
+        if !began {
+            return None;
+        }
+        table.count(self.hash, Deed::Overtake);
+        terms.set_rival(rival.clone());
+        if !self.state.load().is_open() {
+            // It ended meanwhile, and whoever ended it may not have seen the rival. Nothing was begun yet.
+            self.stop_rival();
+            return None;
+        }
+        Some(rival)
+    }
+
+    /// This flight has ended: what runs beside it is to stop.
+    pub(crate) fn stop_rival(&self) {
+        if let Some(rival) = self.terms.as_ref().and_then(|terms| terms.take_rival()) {
+            rival.stop(After::Forgotten, Error::Cancelled);
+            panics::contain(|| drop(rival));
+        }
+    }
+
+    /// The work of this flight, which ran beside another's, is gone without a result: somebody else may start one there.
+    pub(crate) fn yield_to_next(&self) {
+        let Some(main) = self.main() else { return };
+        let rival = main.terms.as_ref().and_then(|terms| terms.take_rival_if(self));
+        // Else the place is somebody else's by now, or the other flight has ended.
+        if rival.is_some() {
+            let before = main.state.end_rival();
+            if before.is_open() {
+                main.tell(before);
+            }
+        }
+    }
+
+    /// A work beside this flight's has an outcome: it is this flight's, unless that has ended already; then the outcome comes back.
+    pub(crate) fn adopt(
+        &self,
+        table: &Table<K, V>,
+        outcome: Result<V, Error>,
+        failed: bool,
+    ) -> Option<Result<V, Error>> {
+        let Some(terms) = &self.terms else { unreachable!("a flight with a work beside it has terms") };
+        let linger = if outcome.is_ok() { terms.linger(failed) } else { None };
+        let (how, kind) = match outcome {
+            Ok(_) if failed => (Ended::Failed, EventKind::Failed),
+            Ok(_) => (Ended::Completed, EventKind::Completed),
+            Err(_) => (Ended::Panicked, EventKind::Panicked),
+        };
+        let adopted = terms.noting(|noting| {
+            let adopted = table.conclude(self, |listed| {
+                let lingers = linger.is_some() && listed;
+                // The leader's work may hang; newcomers need not wait for it.
+                let after = if lingers { After::Lingers } else { After::Forgotten };
+                let stays = if lingers { Stays::Yes } else { Stays::No };
+                self.state.begin_cancel(after).map(|cancelling| ((cancelling, lingers), Some(how), stays))
+            });
+            if adopted.is_some() {
+                noting.flight(kind);
+            }
+            adopted
+        });
+        let Some((cancelling, lingers)) = adopted else { return Some(outcome) };
+        terms.dismiss();
+        // SAFETY: this thread just moved the state to `Landing`.
+        unsafe { self.publish(outcome) };
+        if let (true, Some((linger, lingering))) = (lingers, linger) {
+            Lingering::keep(lingering, self, *linger);
+        }
+        // That is who brought the outcome.
+        let rival = terms.take_rival();
+        panics::contain(|| drop(rival));
+        if cancelling.owns_work {
+            self.tear_down(table);
+        }
+        terms.tell(self);
+        None
+    }
+
+    /// This flight ran beside another, and is not needed any more.
+    pub(crate) fn stop(&self, after: After, error: Error) {
+        let Some(cancelling) = self.state.begin_cancel(after) else { return };
+        // SAFETY: this thread just moved the state to `Landing`.
+        unsafe { self.publish(Err(error)) };
+        if cancelling.owns_work {
+            self.drop_work();
+            self.tell(self.state.clear());
+        }
+    }
+
+    /// The value of a work that ran beside another, for the one caller of it.
+    pub(crate) fn keep_own(&self, value: V) {
+        if self.state.begin_cancel(After::Plain).is_some() {
+            // SAFETY: this thread just moved the state to `Landing`.
+            unsafe { self.publish(Ok(value)) };
+        }
+    }
+}
