@@ -90,7 +90,7 @@ impl<K, V> FlightRef<K, V> {
         // A judgement that panics is none.
         panics::contain(|| failed = failed || terms.is_failure(&value));
         if let Some(main) = terms.main() {
-            return match main.adopt(table, Ok(value), failed) {
+            return match main.adopt(table, self, Ok(value), failed) {
                 // Everybody else goes alone, and so does this one.
                 Some(Ok(value)) if main.state.load().phase() == Phase::Released => Landing::Own(value),
                 _ => {
@@ -185,7 +185,7 @@ impl<K, V> FlightRef<K, V> {
     pub(crate) fn fail(&self, table: &Table<K, V>, panic: Panic) {
         let outcome = Err(Error::Panicked(panic));
         if let Some(main) = self.main() {
-            main.adopt(table, outcome, false);
+            main.adopt(table, self, outcome, false);
             self.stop(After::Forgotten, Error::Cancelled);
             return;
         }

@@ -203,7 +203,7 @@ impl<'e, K> Event<'e, K> {
     }
 
     /// What the call that this is about said of itself by [`metadata`](crate::Call::metadata), if it said a `T`. When a flight ends, that is the
-    /// call whose work it ran last.
+    /// call whose work gave the result, or was run last.
     #[must_use]
     pub fn metadata<T: Any>(&self) -> Option<&'e T> {
         self.metadata.and_then(|metadata| (**metadata).downcast_ref())

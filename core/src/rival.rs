@@ -20,7 +20,7 @@ impl<K, V> FlightRef<K, V> {
     /// Starts a flight beside this one, of which the caller is aboard and whose leader it becomes; not if there is one already.
     pub(crate) fn overtake(&self, table: &Table<K, V>, key: K, by: &Brought) -> Option<FlightRef<K, V>> {
         let terms = self.terms.as_ref()?;
-        let rival = FlightRef::new(Flight::new(key, self.hash, by.verb, Some(Terms::beside(self, terms))));
+        let rival = FlightRef::new(Flight::new(key, self.hash, by.verb, Some(Terms::beside(self, terms, by))));
         let began = terms.noting(|noting| {
             let began = self.state.begin_rival();
             if began {
@@ -66,6 +66,7 @@ impl<K, V> FlightRef<K, V> {
     pub(crate) fn adopt(
         &self,
         table: &Table<K, V>,
+        rival: &Self,
         outcome: Result<V, Error>,
         failed: bool,
     ) -> Option<Result<V, Error>> {
@@ -76,7 +77,8 @@ impl<K, V> FlightRef<K, V> {
             Ok(_) => (Ended::Completed, EventKind::Completed),
             Err(_) => (Ended::Panicked, EventKind::Panicked),
         };
-        let adopted = terms.noting(|noting| {
+        let overtaker = rival.terms.as_ref().and_then(|terms| terms.overtaker());
+        let (adopted, _dropped_unlocked) = terms.noting(|noting| {
             let adopted = table.conclude(self, |listed| {
                 let lingers = linger.is_some() && listed;
                 // The leader's work may hang; newcomers need not wait for it.
@@ -84,10 +86,12 @@ impl<K, V> FlightRef<K, V> {
                 let stays = if lingers { Stays::Yes } else { Stays::No };
                 self.state.begin_cancel(after).map(|cancelling| ((cancelling, lingers), Some(how), stays))
             });
+            let mut last = None;
             if adopted.is_some() {
+                last = overtaker.and_then(|overtaker| noting.lead(overtaker));
                 noting.flight(kind);
             }
-            adopted
+            (adopted, last)
         });
         let Some((cancelling, lingers)) = adopted else { return Some(outcome) };
         terms.dismiss();

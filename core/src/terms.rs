@@ -28,8 +28,8 @@ pub(crate) struct Terms<K, V> {
     /// It took one of the group's places for flights.
     counted: bool,
     watch: Option<Watch>,
-    /// The flight beside which this one runs: its result goes there, and this one is not listed.
-    beside: Option<FlightRef<K, V>>,
+    /// The flight beside which this one runs, and who leads this one: its result goes there, and this one is not listed.
+    beside: Option<(FlightRef<K, V>, Brought)>,
     changing: Lock<Changing<K, V>>,
 }
 
@@ -94,7 +94,7 @@ impl<K, V> Terms<K, V> {
     }
 
     /// Of a flight that runs beside `main`, whose deadline is its own.
-    pub(crate) fn beside(main: &FlightRef<K, V>, terms: &Self) -> Self {
+    pub(crate) fn beside(main: &FlightRef<K, V>, terms: &Self, leader: &Brought) -> Self {
         Self {
             config: terms.config.clone(),
             time: terms.time.clone(),
@@ -105,7 +105,7 @@ impl<K, V> Terms<K, V> {
             retries: 0,
             counted: false,
             watch: None,
-            beside: Some(main.clone()),
+            beside: Some((main.clone(), leader.clone())),
             changing: Lock::new(Changing {
                 led_since: None,
                 rival: None,
@@ -143,7 +143,12 @@ impl<K, V> Terms<K, V> {
     }
 
     pub(crate) fn main(&self) -> Option<&FlightRef<K, V>> {
-        self.beside.as_ref()
+        self.beside.as_ref().map(|(main, _)| main)
+    }
+
+    /// Who leads a flight beside another.
+    pub(crate) fn overtaker(&self) -> Option<&Brought> {
+        self.beside.as_ref().map(|(_, overtaker)| overtaker)
     }
 
     /// For how long, and where, a result is to linger.
