@@ -99,13 +99,14 @@ where
         core::mem::forget(place);
         Some(FlightRef::new(flight))
     };
+    // Read first: a clock that panics must not do so when the call is aboard.
+    let asked = asks.time().filter(|_| asks.may_wait()).map(|time| time.now());
     let boarded = find_or_list(table, key, hash, join, start);
     let joined = boarded.1 != How::Leads;
     let outside = boarded.1 == How::Clearing;
-    let time = asks.time().filter(|_| asks.may_wait()).cloned();
-    if let Some(time) = time {
-        let now = luggage.get_or_insert_default().asked(&*time);
-        let wait = Asks::new(config, luggage.as_deref()).wait(now, joined, outside);
+    if let Some(now) = asked {
+        let asked = luggage.get_or_insert_default().asked(now);
+        let wait = Asks::new(config, luggage.as_deref()).wait(asked, joined, outside);
         luggage.get_or_insert_default().wait = wait;
     }
     boarded
@@ -280,10 +281,15 @@ pub(crate) fn take_over<K, V>(
     verb: Verb,
     table: &Table<K, V>,
 ) -> bool {
+    let now = moment(flight);
+    if let Some(terms) = &flight.terms {
+        // First this, or another might overtake a leader who only begins. Whoever claims in vain was late by next to nothing.
+        terms.led_anew(now);
+    }
     let Some(terms) = flight.terms.as_ref().filter(|terms| terms.is_observed()) else {
         let claimed = flight.state.claim();
         if claimed {
-            handed_over(flight, table, verb, moment(flight));
+            handed_over(flight, table, verb, now);
         }
         return claimed;
     };
@@ -297,7 +303,7 @@ pub(crate) fn take_over<K, V>(
         (true, last)
     });
     if claimed {
-        handed_over(flight, table, verb, moment(flight));
+        handed_over(flight, table, verb, now);
     }
     claimed
 }

@@ -210,9 +210,14 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     }
 
     /// How long a leader may take before one follower starts **its own** work beside the leader's. The first result, or panic, of the
-    /// two answers all, and the other work is dropped. If the follower leaves first, another one starts; newcomers just follow. Default: any time.
+    /// two answers all, and the other work is dropped. If that follower leaves, or takes as long again, the next one starts in its place; never more
+    /// than two works count. Newcomers just follow. Default: any time.
     ///
-    /// For [`run`](Group::run), this bounds how long a leader that is alive but not polled holds up the others.
+    /// For [`run`](Group::run), this bounds how long a leader that is alive but not polled holds up the others. The work of a
+    /// [`relay`](Group::relay) has no leader who could hold it up, as any caller goes on with it, and so is not overtaken; a follower by `relay` that
+    /// overtakes somebody else's work goes on with its own alone. A new leader has the whole time again. With [`OnFailure::Retry`] a failure of the
+    /// work beside is its caller's alone, and counts as a try. [`cancel`](Group::cancel) and a [timeout](Self::timeout) end both works, but newcomers wait only
+    /// for the leader's to be gone.
     pub fn overtake_after(mut self, limit: Duration) -> Self
     where
         R: Timed,

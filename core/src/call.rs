@@ -114,6 +114,8 @@ impl<'g, K, V, R, S> Call<'g, K, V, R, S> {
     }
 
     /// Overrides [`Builder::linger`](crate::Builder::linger), if this call starts the flight. `None`: the result does not linger.
+    ///
+    /// In a group that has no such window of its own, the result's memory is freed when its time is over even if the group is dropped before.
     pub fn linger(mut self, linger: impl Into<Option<Duration>>) -> Self
     where
         K: Send + Sync + 'static,

@@ -169,7 +169,7 @@ impl<'g, 'k, K, V, R, S, Q: ?Sized> Caller<'g, 'k, K, V, R, S, Q> {
         let flight = self.flight();
         let table = self.group.table();
         let unseen = || flight.fail(table, Panic::unseen());
-        match circle::within(&flight.node, || panics::catch(work, unseen)) {
+        match circle::within(flight.node(), || panics::catch(work, unseen)) {
             Ok(started) => started,
             Err(payload) => {
                 flight.fail(table, Panic::told(&payload));
@@ -251,7 +251,7 @@ pub(crate) fn link<K, V>(
     if luggage.is_none() && circle::is_outside() {
         return Ok(());
     }
-    luggage.get_or_insert_default().edge.link(&flight.node)
+    luggage.get_or_insert_default().edge.link(flight.node())
 }
 
 /// The call waits for nothing any more.

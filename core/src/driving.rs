@@ -38,7 +38,7 @@ impl<K, V> FlightRef<K, V> {
         let Some(carried) = (unsafe { self.work() }) else {
             unreachable!("a flight that carries a work has one until it ends");
         };
-        let polled = circle::within(&self.node, || {
+        let polled = circle::within(self.node(), || {
             panics::catch(
                 || match waker {
                     Some(waker) => carried.as_mut().poll(&mut Context::from_waker(waker)),
@@ -93,6 +93,7 @@ impl<K, V> FlightRef<K, V> {
             }
             Held::Ended => {
                 self.tear_down(table);
+                self.yield_to_next();
                 Driven::Landed
             }
         }
@@ -123,6 +124,6 @@ impl<K, V> FlightRef<K, V> {
     pub(crate) fn drop_work(&self) {
         // SAFETY: only called while this thread holds the work.
         let work = unsafe { self.set_work(None) };
-        circle::within(&self.node, || panics::contain(|| drop(work)));
+        circle::within(self.node(), || panics::contain(|| drop(work)));
     }
 }

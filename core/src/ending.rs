@@ -90,6 +90,14 @@ impl<K, V> FlightRef<K, V> {
         // A judgement that panics is none.
         panics::contain(|| failed = failed || terms.is_failure(&value));
         if let Some(main) = terms.main() {
+            if failed && self.may_fail_alone(table, main, terms) {
+                if owner == Owner::Leader {
+                    main.leave(table, Leaver::Follower);
+                    return Landing::HandedOn(value);
+                }
+                self.keep_own(value);
+                return Landing::Elsewhere;
+            }
             return match main.adopt(table, self, Ok(value), failed) {
                 // Everybody else goes alone, and so does this one.
                 Some(Ok(value)) if main.state.load().phase() == Phase::Released => Landing::Own(value),
@@ -136,8 +144,8 @@ impl<K, V> FlightRef<K, V> {
                 terms.dismiss();
                 // SAFETY: this thread just moved the state to `Landing`.
                 unsafe { self.publish(Ok(value)) };
-                if let (Landed::Lingers, Some((linger, lingering))) = (landed, linger) {
-                    Lingering::keep(lingering, self, *linger);
+                if let (Landed::Lingers, Some((until, lingering))) = (landed, linger) {
+                    Lingering::keep(lingering, self, until);
                 }
                 self.stop_rival();
                 Landing::Shared
@@ -183,12 +191,14 @@ impl<K, V> FlightRef<K, V> {
 
     /// The work panicked.
     pub(crate) fn fail(&self, table: &Table<K, V>, panic: Panic) {
-        let outcome = Err(Error::Panicked(panic));
+        let error = Error::Panicked(panic);
         if let Some(main) = self.main() {
-            main.adopt(table, self, outcome, false);
-            self.stop(After::Forgotten, Error::Cancelled);
+            main.adopt(table, self, Err(error.clone()), false);
+            // For its own caller, who unwinds.
+            self.stop(After::Forgotten, error);
             return;
         }
+        let outcome = Err(error);
         let step = |_| self.state.begin_landing(After::Plain).then_some(((), Some(Ended::Panicked), Stays::No));
         let landed = self.noting(EventKind::Panicked, || table.conclude(self, step));
         if landed.is_some() {
@@ -268,7 +278,6 @@ impl<K, V> FlightRef<K, V> {
             Some(before) => {
                 self.tell(before);
                 if let Some(terms) = &self.terms {
-                    terms.dismiss();
                     // What runs beside it is alone from now on, as everybody is, and need not stop.
                     let rival = terms.take_rival();
                     panics::contain(|| drop(rival));
@@ -320,7 +329,11 @@ impl<K, V> FlightRef<K, V> {
                 self.notify();
                 return left;
             }
-            Left::Nobody | Left::NobodyButRunner => {}
+            Left::Nobody => {}
+            Left::NobodyButRunner => {
+                self.ended();
+                return left;
+            }
             Left::NobodyButWork => {
                 self.tear_down(table);
                 self.runner.wake();
@@ -350,6 +363,8 @@ impl<K, V> FlightRef<K, V> {
                 let ended = step();
                 if ended.is_some() {
                     noting.flight(kind);
+                    // Before anybody is told, who may ask again at once.
+                    terms.dismiss();
                 }
                 ended
             }),
@@ -359,7 +374,6 @@ impl<K, V> FlightRef<K, V> {
     /// What is left to do, on this flight's terms, when its end has been published.
     fn ended(&self) {
         if let Some(terms) = &self.terms {
-            terms.dismiss();
             self.stop_rival();
             terms.tell(self);
         }

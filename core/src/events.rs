@@ -323,7 +323,7 @@ impl Watch {
                 metadata: told.metadata.as_ref(),
                 leader: told.leader.as_ref(),
             };
-            circle::within(&flight.node, || config.tell(&event));
+            circle::within(&flight.own_node, || config.tell(&event));
             panics::contain(|| drop(told));
             note = self.log.with(|log| next(log, true));
         }

@@ -34,7 +34,7 @@ pub(crate) struct Flight<K, V> {
     /// who leads.
     history: AtomicUsize,
     /// Where this flight stands in the graph of who waits for whom.
-    pub(crate) node: Node,
+    pub(crate) own_node: Node,
     /// What was chosen for this flight, if anything was.
     pub(crate) terms: Option<Box<Terms<K, V>>>,
     work: UnsafeCell<Option<CarriedWork<K, V>>>,
@@ -119,7 +119,7 @@ impl<K, V> Flight<K, V> {
             event: Event::new(),
             runner: WakerSlot::new(),
             history: AtomicUsize::new(verb as usize),
-            node: Node::new(),
+            own_node: Node::new(),
             terms: terms.map(Box::new),
             work: UnsafeCell::new(None),
             outcome: UnsafeCell::new(MaybeUninit::uninit()),

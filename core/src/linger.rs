@@ -77,9 +77,8 @@ impl<K, V> Lingering<K, V> {
         self.time.now()
     }
 
-    /// Keeps a flight that has landed, and is listed, for `linger` from now.
-    pub(crate) fn keep(this: &Arc<Self>, flight: &FlightRef<K, V>, linger: Duration) {
-        let until = this.now().saturating_add(linger);
+    /// Keeps a flight that has landed, and is listed, until then.
+    pub(crate) fn keep(this: &Arc<Self>, flight: &FlightRef<K, V>, until: Duration) {
         let new = flight.clone();
         let start = this.queue.with(|queue| {
             queue.next = queue.next.wrapping_add(1);
@@ -167,6 +166,11 @@ impl<K, V> Future for Sweeper<K, V> {
         this.lingering.sweeper.register(cx.waker());
         while let Some(next) = this.lingering.sweep() {
             if !this.alarm.rang(&*this.lingering.time, next, cx) {
+                if this.alarm.is_broken() {
+                    // Nobody would come again.
+                    this.lingering.end_all();
+                    break;
+                }
                 return Poll::Pending;
             }
         }

@@ -71,10 +71,12 @@ where
                     let flight = this.caller.flight();
                     // SAFETY: this caller was just told to lead, and so holds the work.
                     unsafe { flight.set_work(Some(carried)) };
+                    // Before anybody else may run the work, fail, and hand the flight to the next leader.
+                    this.caller.as_mut().stay_aboard(true);
+                    let flight = this.caller.flight();
                     if flight.state.offer() == Held::Ended {
                         flight.tear_down(this.caller.group.table());
                     }
-                    this.caller.as_mut().stay_aboard(true);
                 }
             }
         }

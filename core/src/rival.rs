@@ -1,6 +1,7 @@
 //! A work beside a slow leader's: one follower of a flight (the *main* one) leads a *rival*, a flight of its own that is not listed, whose result is
 //! the main flight's.
 
+use crate::circle::Node;
 use crate::error::Error;
 use crate::events::{Brought, EventKind};
 use crate::flight::{Flight, FlightRef};
@@ -17,28 +18,52 @@ impl<K, V> FlightRef<K, V> {
         self.terms.as_ref().and_then(|terms| terms.main())
     }
 
-    /// Starts a flight beside this one, of which the caller is aboard and whose leader it becomes; not if there is one already.
+    /// Where the flight stands among those that wait for each other. A work that asks for its own key waits for the flight it is run for.
+    #[inline]
+    pub(crate) fn node(&self) -> &Node {
+        self.main().map_or(&self.own_node, |main| &main.own_node)
+    }
+
+    /// Starts a flight beside this one, of which the caller is aboard and whose leader it becomes; not if there is one already that is not too slow
+    /// itself.
     pub(crate) fn overtake(&self, table: &Table<K, V>, key: K, by: &Brought) -> Option<FlightRef<K, V>> {
         let terms = self.terms.as_ref()?;
+        let now = terms.time()?.now();
         let rival = FlightRef::new(Flight::new(key, self.hash, by.verb, Some(Terms::beside(self, terms, by))));
-        let began = terms.noting(|noting| {
-            let began = self.state.begin_rival();
-            if began {
-                noting.call(EventKind::Overtaken, by);
-            }
-            began
-        });
-        if !began {
-            return None;
-        }
+        let last = terms.noting(|noting| {
+            let placed = terms.place_rival(&rival, now, || self.state.begin_rival())?;
+            noting.call(EventKind::Overtaken, by);
+            Some(placed)
+        })?;
         table.count(self.hash, Deed::Overtake);
-        terms.set_rival(rival.clone());
+        if let Some(last) = last {
+            last.stop(After::Forgotten, Error::Cancelled);
+            panics::contain(|| drop(last));
+        }
         if !self.state.load().is_open() {
             // It ended meanwhile, and whoever ended it may not have seen the rival. Nothing was begun yet.
             self.stop_rival();
             return None;
         }
         Some(rival)
+    }
+
+    /// The leader left, and the one whose work runs beside is too slow as well: somebody else is to lead.
+    pub(crate) fn depose_rival(&self) {
+        let Some(terms) = &self.terms else { return };
+        let slow = terms.time().and_then(|time| terms.take_slow_rival(time.now()));
+        if let Some(rival) = slow {
+            rival.stop(After::Forgotten, Error::Cancelled);
+            self.end_rival();
+            panics::contain(|| drop(rival));
+        }
+    }
+
+    /// The place beside this flight is free.
+    fn end_rival(&self) {
+        if let Some(before) = self.state.end_rival() {
+            self.tell(before);
+        }
     }
 
     /// This flight has ended: what runs beside it is to stop.
@@ -55,11 +80,23 @@ impl<K, V> FlightRef<K, V> {
         let rival = main.terms.as_ref().and_then(|terms| terms.take_rival_if(self));
         // Else the place is somebody else's by now, or the other flight has ended.
         if rival.is_some() {
-            let before = main.state.end_rival();
-            if before.is_open() {
-                main.tell(before);
-            }
+            main.end_rival();
         }
+    }
+
+    /// The work of this flight, which ran beside that of `main`, failed. Whether its failure is its own caller's, because others may try.
+    pub(crate) fn may_fail_alone(&self, table: &Table<K, V>, main: &Self, terms: &Terms<K, V>) -> bool {
+        let Some(of_main) = main.terms.as_ref().filter(|of_main| main.state.load().is_open() && of_main.may_retry())
+        else {
+            return false;
+        };
+        table.count(main.hash, Deed::Retry);
+        if let Some(overtaker) = terms.overtaker() {
+            of_main.noting(|noting| noting.call(EventKind::Retried, overtaker));
+        }
+        self.yield_to_next();
+        of_main.tell(main);
+        true
     }
 
     /// A work beside this flight's has an outcome: it is this flight's, unless that has ended already; then the outcome comes back.
@@ -97,8 +134,8 @@ impl<K, V> FlightRef<K, V> {
         terms.dismiss();
         // SAFETY: this thread just moved the state to `Landing`.
         unsafe { self.publish(outcome) };
-        if let (true, Some((linger, lingering))) = (lingers, linger) {
-            Lingering::keep(lingering, self, *linger);
+        if let (true, Some((until, lingering))) = (lingers, linger) {
+            Lingering::keep(lingering, self, until);
         }
         // That is who brought the outcome.
         let rival = terms.take_rival();

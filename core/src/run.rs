@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 use crate::caller::{Caller, Stop, Turn};
 use crate::circle;
 use crate::error::{Error, Panic};
-use crate::flight::Flight;
+use crate::flight::FlightRef;
 use crate::group::Group;
 use crate::key::AsKey;
 use crate::options::Luggage;
@@ -126,7 +126,7 @@ where
         }
         let registered = !core::mem::replace(held, true);
         let unseen = || flight.fail(table, Panic::unseen());
-        let polled = circle::within(&flight.node, || panics::catch(|| future.poll(cx), unseen));
+        let polled = circle::within(flight.node(), || panics::catch(|| future.poll(cx), unseen));
         match polled {
             Ok(Poll::Pending) => {
                 flight.runner.register(cx.waker());
@@ -195,8 +195,8 @@ where
 }
 
 /// Drops a work that was begun. Like running it: a destructor that asks for its own key must not wait.
-fn drop_work<K, V, F, Fut>(flight: &Flight<K, V>, mut work: Pin<&mut Work<F, Fut>>) {
-    circle::within(&flight.node, || work.set(Work::Done));
+fn drop_work<K, V, F, Fut>(flight: &FlightRef<K, V>, mut work: Pin<&mut Work<F, Fut>>) {
+    circle::within(flight.node(), || work.set(Work::Done));
 }
 
 /// Goes on with a panic that had to wait until everything was in order.

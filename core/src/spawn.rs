@@ -144,18 +144,20 @@ impl<K, V, R, S> Unpin for Task<K, V, R, S> {}
 impl<K, V, R, S> Drop for Task<K, V, R, S> {
     fn drop(&mut self) {
         let (flight, table) = (&self.flight, self.group.table());
-        let held = match self.progress {
-            Progress::Finished => return,
-            Progress::Unpolled => flight.state.take_from_task(),
-            Progress::Polled => flight.abandon_work(table),
-        };
-        if held == Held::Ended {
+        if self.progress == Progress::Finished {
             return;
         }
         if self.detached {
+            // First this, while nobody else can run the work: a failure of the work gives this place up, too.
             flight.leave(table, Leaver::Task);
         }
-        flight.wake_callers();
+        let held = match self.progress {
+            Progress::Unpolled => flight.state.take_from_task(),
+            Progress::Polled | Progress::Finished => flight.abandon_work(table),
+        };
+        if held != Held::Ended {
+            flight.wake_callers();
+        }
     }
 }
 

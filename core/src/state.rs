@@ -154,6 +154,15 @@ impl Snapshot {
         self.0 & RIVALED != 0
     }
 
+    /// Whether a follower may bring a work of its own, if who runs one is too slow: not where any caller can go on with the work there is.
+    pub(crate) fn may_be_overtaken(self) -> bool {
+        match self.phase() {
+            Phase::Flying => self.0 & (CARRIED | TASK) != CARRIED,
+            Phase::Vacant => self.is_rivaled(),
+            _ => false,
+        }
+    }
+
     /// Whether a caller aboard may take the place of the leader who left. Not while a work runs that was started beside that leader's.
     pub(crate) fn is_vacant(self) -> bool {
         self.0 & (PHASE | RIVALED) == VACANT
@@ -338,9 +347,10 @@ impl State {
         self.step(|word| if word & (PHASE | RIVALED) == FLYING { Ok(word | RIVALED) } else { Err(()) }).is_ok()
     }
 
-    /// The work beside the leader's is gone. Returns the word before.
-    pub(crate) fn end_rival(&self) -> Snapshot {
-        Snapshot(self.0.fetch_and(!RIVALED, Ordering::AcqRel))
+    /// The work beside the leader's is gone. Returns the word before; `None`: the flight has ended, and whoever wants to know how still sees
+    /// that it had a rival.
+    pub(crate) fn end_rival(&self) -> Option<Snapshot> {
+        self.step(|word| if Snapshot(word).is_open() { Ok(word & !RIVALED) } else { Err(()) }).ok()
     }
 
     /// The leader's work failed, and somebody else aboard is to try. `leaves`: the leader is its own caller, and goes with what it has; else

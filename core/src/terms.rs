@@ -37,8 +37,8 @@ pub(crate) struct Terms<K, V> {
 struct Changing<K, V> {
     /// When the leader began.
     led_since: Option<Duration>,
-    /// The flight that runs beside this one.
-    rival: Option<FlightRef<K, V>>,
+    /// The flight that runs beside this one, and since when.
+    rival: Option<(FlightRef<K, V>, Duration)>,
     retried: usize,
     /// Failures that belong to callers aboard whose works they were, by the term in which they led.
     failures: Vec<(u8, V)>,
@@ -129,10 +129,39 @@ impl<K, V> Terms<K, V> {
         now?.checked_sub(self.started?)
     }
 
-    /// When a follower may start its own work beside the leader's.
-    pub(crate) fn overtake_at(&self) -> Option<Duration> {
+    /// When a follower may start its own work beside the leader's, in place of one that did but was too slow as well. `rivaled`: somebody did.
+    pub(crate) fn overtake_at(&self, rivaled: bool) -> Option<Duration> {
         let after = self.overtake_after?;
-        self.changing.with(|changing| changing.led_since).map(|since| since.saturating_add(after))
+        let since = self.changing.with(|changing| match &changing.rival {
+            Some((_, since)) => Some(*since),
+            None => changing.led_since.filter(|_| !rivaled),
+        });
+        since.map(|since| since.saturating_add(after))
+    }
+
+    /// Puts `rival` in the place beside this flight, if nobody is there (then `begin` must agree) or who is there is too slow; gives that one
+    /// back. `None`: not now.
+    pub(crate) fn place_rival(
+        &self,
+        rival: &FlightRef<K, V>,
+        now: Duration,
+        begin: impl FnOnce() -> bool,
+    ) -> Option<Option<FlightRef<K, V>>> {
+        let after = self.overtake_after?;
+        self.changing.with(|changing| {
+            let free = match &changing.rival {
+                Some((_, since)) => since.saturating_add(after) <= now,
+                None => begin(),
+            };
+            free.then(|| changing.rival.replace((rival.clone(), now)).map(|(last, _)| last))
+        })
+    }
+
+    /// Takes out a rival that is too slow.
+    pub(crate) fn take_slow_rival(&self, now: Duration) -> Option<FlightRef<K, V>> {
+        let after = self.overtake_after?;
+        let slow = |(_, since): &mut (FlightRef<K, V>, Duration)| since.saturating_add(after) <= now;
+        self.changing.with(|changing| changing.rival.take_if(slow)).map(|(rival, _)| rival)
     }
 
     /// Somebody leads from now on.
@@ -151,10 +180,11 @@ impl<K, V> Terms<K, V> {
         self.beside.as_ref().map(|(_, overtaker)| overtaker)
     }
 
-    /// For how long, and where, a result is to linger.
-    pub(crate) fn linger(&self, failed: bool) -> Option<&(Duration, Arc<Lingering<K, V>>)> {
+    /// Until when, and where, a result that is ready now is to linger.
+    pub(crate) fn linger(&self, failed: bool) -> Option<(Duration, &Arc<Lingering<K, V>>)> {
         let failures = || self.config.as_ref().is_some_and(|config| config.linger_failures);
-        self.linger.as_ref().filter(|_| !failed || failures())
+        let (linger, lingering) = self.linger.as_ref().filter(|_| !failed || failures())?;
+        Some((lingering.now().saturating_add(*linger), lingering))
     }
 
     pub(crate) fn lingering(&self) -> Option<&Arc<Lingering<K, V>>> {
@@ -248,17 +278,13 @@ impl<K, V> Terms<K, V> {
         }
     }
 
-    pub(crate) fn set_rival(&self, rival: FlightRef<K, V>) {
-        self.changing.with(|changing| changing.rival = Some(rival));
-    }
-
     /// Takes the rival out, if it is this one.
     pub(crate) fn take_rival_if(&self, rival: &FlightRef<K, V>) -> Option<FlightRef<K, V>> {
-        self.changing.with(|changing| changing.rival.take_if(|current| current.is(rival)))
+        self.changing.with(|changing| changing.rival.take_if(|(current, _)| current.is(rival))).map(|(rival, _)| rival)
     }
 
     pub(crate) fn take_rival(&self) -> Option<FlightRef<K, V>> {
-        self.changing.with(|changing| changing.rival.take())
+        self.changing.with(|changing| changing.rival.take()).map(|(rival, _)| rival)
     }
 }
 

@@ -69,6 +69,11 @@ impl Alarm {
         rang
     }
 
+    /// Whether its timer panicked, so that nothing will wake anybody.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken
+    }
+
     fn poll(&mut self, time: &dyn Time, at: Duration, cx: &mut Context<'_>) -> bool {
         loop {
             let Some(left) = at.checked_sub(time.now()).filter(|left| !left.is_zero()) else {

@@ -15,7 +15,6 @@ use crate::served::Role;
 use crate::snapshot::Verb;
 use crate::state::Phase;
 use crate::sync::Arc;
-use crate::terms::Terms;
 
 /// Whether a leader is to stop.
 pub(crate) enum Stop {
@@ -72,8 +71,8 @@ where
         let now = flight.state.load();
         let deadline = terms.and_then(|terms| terms.deadline);
         let wait = this.luggage.as_ref().and_then(|luggage| luggage.wait.clone());
-        let may_overtake = can_lead && now.phase() == Phase::Flying && !now.is_rivaled();
-        let overtake = if may_overtake { terms.and_then(Terms::overtake_at) } else { None };
+        let may_overtake = can_lead && now.may_be_overtaken();
+        let overtake = terms.filter(|_| may_overtake).and_then(|terms| terms.overtake_at(now.is_rivaled()));
         let limits = [deadline, wait.as_ref().map(|wait| wait.until), overtake];
         let Some(next) = limits.into_iter().flatten().min() else {
             return Poll::Pending;
@@ -88,6 +87,10 @@ where
         if let Some(Wait { error, .. }) = wait.filter(|wait| wait.until == next) {
             self.leave();
             return Poll::Ready(Some(Turn::Landed(Err(error))));
+        }
+        if now.phase() == Phase::Vacant {
+            flight.depose_rival();
+            return Poll::Ready(None);
         }
         let asks = Asks::new(this.group.config(), this.luggage.as_deref());
         let Some(rival) = flight.overtake(this.group.table(), this.key.to_key(), &asks.brought(verb)) else {

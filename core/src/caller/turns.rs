@@ -7,6 +7,7 @@ use core::task::{Context, Poll};
 use super::{Caller, Place, Turn, unlink};
 use crate::boarding;
 use crate::driving::{Driven, Runner};
+use crate::error::Error;
 use crate::events::EventKind;
 use crate::flight::{Flight, FlightRef};
 use crate::key::AsKey;
@@ -103,23 +104,37 @@ where
 
     /// The work that ran beside a leader's is over, and this caller is only one of those aboard that leader's flight.
     #[cold]
-    pub(super) fn go_back(self: Pin<&mut Self>) -> Option<Turn<V>> {
-        let this = self.project();
+    pub(super) fn go_back(mut self: Pin<&mut Self>) -> Option<Turn<V>> {
+        let this = self.as_mut().project();
         let Some(flight) = this.flight else { unreachable!("a caller aboard has a flight") };
         let Some(main) = flight.main().cloned() else { unreachable!("only called for a flight beside another") };
+        let table = this.group.table();
         this.waiting.stop();
-        if main.state.load().phase() == Phase::Released && flight.state.load().phase() == Phase::Landed {
-            // Everybody goes alone, so what this caller's work came to is its own.
-            let ending = flight.ending();
-            *this.place = Place::Done;
-            return Some(Turn::Landed(ending));
+        let released = main.state.load().phase() == Phase::Released;
+        match flight.outcome() {
+            // Everybody goes alone, or others are to try again; what its own work came to is this caller's alone.
+            Some(outcome) if outcome.is_ok() || released => {
+                let ending = outcome.clone();
+                main.leave(table, Leaver::Follower);
+                self.done();
+                return Some(Turn::Landed(ending));
+            }
+            Some(Err(Error::Panicked(panic))) if *this.started == flight.term() => {
+                if let Some(payload) = panic.take_payload() {
+                    main.leave(table, Leaver::Follower);
+                    self.done();
+                    panics::resume(payload);
+                }
+            }
+            _ => {}
         }
-        flight.leave(this.group.table(), Leaver::Starter);
-        *this.flight = Some(main);
+        flight.leave(table, Leaver::Starter);
+        let last = this.flight.replace(main);
         *this.place = Place::Aboard;
         *this.started = 0;
         *this.in_slot = false;
         unlink(this.luggage);
+        panics::contain(|| drop(last));
         None
     }
 }
