@@ -7,7 +7,7 @@ use crate::events::{Brought, EventKind};
 use crate::flight::{Flight, FlightRef};
 use crate::linger::Lingering;
 use crate::panics;
-use crate::state::After;
+use crate::state::{After, Phase};
 use crate::stats::{Deed, Ended};
 use crate::table::{Stays, Table};
 use crate::terms::Terms;
@@ -31,7 +31,11 @@ impl<K, V> FlightRef<K, V> {
         let now = terms.time()?.now();
         let rival = FlightRef::new(Flight::new(key, self.hash, by.verb, Some(Terms::beside(self, terms, by))));
         let last = terms.noting(|noting| {
-            let placed = terms.place_rival(&rival, now, || self.state.begin_rival())?;
+            let begin = |replaces: bool| match replaces {
+                true => self.state.load().phase() == Phase::Flying,
+                false => self.state.begin_rival(),
+            };
+            let placed = terms.place_rival(&rival, now, begin)?;
             noting.call(EventKind::Overtaken, by);
             Some(placed)
         })?;
@@ -86,14 +90,18 @@ impl<K, V> FlightRef<K, V> {
 
     /// The work of this flight, which ran beside that of `main`, failed. Whether its failure is its own caller's, because others may try.
     pub(crate) fn may_fail_alone(&self, table: &Table<K, V>, main: &Self, terms: &Terms<K, V>) -> bool {
-        let Some(of_main) = main.terms.as_ref().filter(|of_main| main.state.load().is_open() && of_main.may_retry())
-        else {
+        let (Some(of_main), Some(overtaker)) = (&main.terms, terms.overtaker()) else { return false };
+        let retried = of_main.noting(|noting| {
+            let retried = main.state.load().is_open() && of_main.may_retry();
+            if retried {
+                noting.call(EventKind::Retried, overtaker);
+            }
+            retried
+        });
+        if !retried {
             return false;
-        };
-        table.count(main.hash, Deed::Retry);
-        if let Some(overtaker) = terms.overtaker() {
-            of_main.noting(|noting| noting.call(EventKind::Retried, overtaker));
         }
+        table.count(main.hash, Deed::Retry);
         self.yield_to_next();
         of_main.tell(main);
         true

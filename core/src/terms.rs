@@ -139,21 +139,19 @@ impl<K, V> Terms<K, V> {
         since.map(|since| since.saturating_add(after))
     }
 
-    /// Puts `rival` in the place beside this flight, if nobody is there (then `begin` must agree) or who is there is too slow; gives that one
-    /// back. `None`: not now.
+    /// Puts `rival` in the place beside this flight, if nobody is there or who is there is too slow; gives that one back. `begin`, which is told
+    /// whether somebody is there, must agree. `None`: not now.
     pub(crate) fn place_rival(
         &self,
         rival: &FlightRef<K, V>,
         now: Duration,
-        begin: impl FnOnce() -> bool,
+        begin: impl FnOnce(bool) -> bool,
     ) -> Option<Option<FlightRef<K, V>>> {
         let after = self.overtake_after?;
         self.changing.with(|changing| {
-            let free = match &changing.rival {
-                Some((_, since)) => since.saturating_add(after) <= now,
-                None => begin(),
-            };
-            free.then(|| changing.rival.replace((rival.clone(), now)).map(|(last, _)| last))
+            let last = changing.rival.as_ref().map(|(_, since)| *since);
+            let free = last.is_none_or(|since| since.saturating_add(after) <= now);
+            (free && begin(last.is_some())).then(|| changing.rival.replace((rival.clone(), now)).map(|(last, _)| last))
         })
     }
 

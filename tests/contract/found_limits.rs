@@ -141,8 +141,9 @@ fn a_follower_stopped_driving_a_relay_to_overtake_it() {
             1
         }
     }));
-    let follower = boarded(flights.relay(&1, pending));
+    let mut follower = boarded(flights.relay(&1, pending));
     runtime.time.advance(SECOND);
+    assert!(poll_now(follower.as_mut()).is_pending());
     gate.open();
     assert_eq!(within_the_deadline(follower), Ok(1));
     assert_eq!(flights.stats().overtakes, 0);
