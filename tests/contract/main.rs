@@ -1,6 +1,7 @@
 //! The contract, promise by promise, on every runtime.
 
 mod common;
+mod failures;
 mod found;
 mod found_limits;
 mod p01_one_at_a_time;
@@ -16,7 +17,20 @@ mod p10_no_silent_deadlock;
 mod p11_no_user_code_under_a_lock;
 mod p12_a_followers_work_is_never_called;
 mod p13_forget_and_cancel;
+mod p14_overtake;
+mod p14_timeout;
+mod p14_wait_timeout;
+mod p15_capacity;
+mod p16_callers_and_windows;
+mod p16_linger;
 mod p17_across_runtimes;
+mod p18_agreement;
+mod p18_events;
+mod p18_metadata;
+mod p18_observers;
+mod p18_snapshot;
+mod p18_stats;
+mod p18_stats_limits;
 mod runtimes;
 mod served;
 mod types;
