@@ -8,6 +8,9 @@ cargo build --release --examples --quiet
 cargo run --release --quiet --example basic
 cargo run --release --quiet --example own_executor
 
+step "metrics agree with the accounts"
+cargo run --release --quiet --example metrics | tail -n 20
+
 step "stampede on the database, every runtime"
 count() {
     grep -c "$1" <<<"$lines" || true

@@ -11,6 +11,8 @@
 //! | `smol` | [`Smol`] |
 //! | `async-std` | [`AsyncStd`]; async-std itself is no longer maintained |
 //! | `blocking` | [`Threads`], [`blocking::wait`], [`blocking::wait_timeout`] |
+//! | `metrics` | [`Metrics`]: counts for whatever recorder of the `metrics` facade the program has |
+//! | `tracing` | [`Tracing`], [`Traced`]: events and linked spans for `tracing` |
 //! | `portable-atomic` | chips without compare-and-swap |
 //! | `critical-section` | without `std`: groups shared with interrupt handlers |
 
@@ -27,12 +29,18 @@ pub use coflight_async_std::AsyncStd;
 #[cfg(feature = "blocking")]
 #[doc(inline)]
 pub use coflight_blocking::Threads;
+#[cfg(feature = "metrics")]
+#[doc(inline)]
+pub use coflight_metrics::Metrics;
 #[cfg(feature = "smol")]
 #[doc(inline)]
 pub use coflight_smol::Smol;
 #[cfg(feature = "tokio")]
 #[doc(inline)]
 pub use coflight_tokio::Tokio;
+#[cfg(feature = "tracing")]
+#[doc(inline)]
+pub use coflight_tracing::{InSpan, Traced, TracedCall, Tracing};
 
 /// For plain threads: waiting for the verbs that return futures.
 #[cfg(feature = "blocking")]

@@ -74,8 +74,11 @@ where
     let asks = Asks::new(config, luggage.as_deref());
     let room = asks.limits.max_callers.map_or(Room::ANY, Room::at_most);
     let join = |flight: &FlightRef<K, V>| {
-        let too_old =
-            |limit: Duration| flight.terms.as_ref().and_then(|terms| terms.age()).is_none_or(|age| age > limit);
+        let too_old = |limit: Duration| {
+            // Not by the clock that observers get for want of another.
+            let timed = flight.terms.as_ref().filter(|terms| terms.time().is_some());
+            timed.and_then(|terms| terms.age()).is_none_or(|age| age > limit)
+        };
         // A flight that ended is dealt with as such.
         if asks.limits.join_within.is_some_and(too_old) {
             let now = flight.state.load();

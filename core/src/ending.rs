@@ -90,6 +90,10 @@ impl<K, V> FlightRef<K, V> {
         // A judgement that panics is none.
         panics::contain(|| failed = failed || terms.is_failure(&value));
         if let Some(main) = terms.main() {
+            if !self.state.load().is_open() {
+                // Another took its place, or its time was over.
+                return Landing::Elsewhere;
+            }
             if failed && self.may_fail_alone(table, main, terms) {
                 if owner == Owner::Leader {
                     main.leave(table, Leaver::Follower);
@@ -193,7 +197,9 @@ impl<K, V> FlightRef<K, V> {
     pub(crate) fn fail(&self, table: &Table<K, V>, panic: Panic) {
         let error = Error::Panicked(panic);
         if let Some(main) = self.main() {
-            main.adopt(table, self, Err(error.clone()), false);
+            if self.state.load().is_open() {
+                main.adopt(table, self, Err(error.clone()), false);
+            }
             // For its own caller, who unwinds.
             self.stop(After::Forgotten, error);
             return;
@@ -267,6 +273,11 @@ impl<K, V> FlightRef<K, V> {
     /// The leader lets the followers go alone.
     pub(crate) fn release(&self, table: &Table<K, V>) -> Result<(), Error> {
         if let Some(main) = self.main() {
+            if !self.state.load().is_open() {
+                let late = self.state.load().is_late() || main.state.load().is_late();
+                main.leave(table, Leaver::Follower);
+                return Err(if late { Error::TimedOut } else { Error::Cancelled });
+            }
             // Its result is its own, and the others go on as if it had not been.
             self.stop(After::Forgotten, Error::Cancelled);
             self.yield_to_next();

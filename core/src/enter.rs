@@ -122,7 +122,15 @@ impl<K, V, R, S> Leader<K, V, R, S> {
         self.end(|flight, group| match flight.land(group.table(), value, failed) {
             Landing::Own(value) | Landing::HandedOn(value) => Ok(value),
             Landing::Shared => flight.ending(),
-            Landing::Elsewhere => flight.main().unwrap_or(flight).ending(),
+            Landing::Elsewhere => {
+                let main = flight.main().unwrap_or(flight);
+                let ending = if flight.state.load().is_late() { Err(Error::TimedOut) } else { main.ending() };
+                if !main.is(flight) {
+                    // It may go on, without this caller: another took its place.
+                    main.leave(group.table(), Leaver::Follower);
+                }
+                ending
+            }
         })
     }
 

@@ -126,7 +126,7 @@ impl<'a, K, V> Asks<'a, K, V> {
         let cap = self.limits.max_flights;
         match self.config {
             Some(config) if config.limits.max_flights.is_some() => config.admit(cap).then_some(true),
-            _ => cap.is_none_or(|cap| table.count_open() < cap).then_some(false),
+            _ => cap.is_none_or(|cap| table.in_flight() < cap as u64).then_some(false),
         }
     }
 

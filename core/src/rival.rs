@@ -92,7 +92,9 @@ impl<K, V> FlightRef<K, V> {
     pub(crate) fn may_fail_alone(&self, table: &Table<K, V>, main: &Self, terms: &Terms<K, V>) -> bool {
         let (Some(of_main), Some(overtaker)) = (&main.terms, terms.overtaker()) else { return false };
         let retried = of_main.noting(|noting| {
-            let retried = main.state.load().is_open() && of_main.may_retry();
+            let now = main.state.load();
+            let others = now.callers() > 1;
+            let retried = now.is_open() && others && of_main.may_retry();
             if retried {
                 noting.call(EventKind::Retried, overtaker);
             }
@@ -124,6 +126,10 @@ impl<K, V> FlightRef<K, V> {
         };
         let overtaker = rival.terms.as_ref().and_then(|terms| terms.overtaker());
         let (adopted, _dropped_unlocked) = terms.noting(|noting| {
+            if !terms.is_rival(rival) {
+                // Another took its place.
+                return (None, None);
+            }
             let adopted = table.conclude(self, |listed| {
                 let lingers = linger.is_some() && listed;
                 // The leader's work may hang; newcomers need not wait for it.
@@ -140,14 +146,22 @@ impl<K, V> FlightRef<K, V> {
         });
         let Some((cancelling, lingers)) = adopted else { return Some(outcome) };
         terms.dismiss();
+        if outcome.is_err() {
+            // The panic is that of whoever overtook, and not of who started the work that this flight carries.
+            self.end_term();
+        }
         // SAFETY: this thread just moved the state to `Landing`.
         unsafe { self.publish(outcome) };
         if let (true, Some((until, lingering))) = (lingers, linger) {
             Lingering::keep(lingering, self, until);
         }
-        // That is who brought the outcome.
-        let rival = terms.take_rival();
-        panics::contain(|| drop(rival));
+        if let Some(current) = terms.take_rival() {
+            if !current.is(rival) {
+                // It took the place this moment.
+                current.stop(After::Forgotten, Error::Cancelled);
+            }
+            panics::contain(|| drop(current));
+        }
         if cancelling.owns_work {
             self.tear_down(table);
         }

@@ -256,6 +256,11 @@ impl<K, V> Table<K, V> {
         self.shards.iter().map(|shard| shard.lists.with(count)).sum()
     }
 
+    /// How many flights are in progress, those that were forgotten included; see [`Table::all`].
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.lists.with(|lists| lists.tally.in_flight())).sum()
+    }
+
     /// Counts what a caller did.
     #[inline]
     pub(crate) fn count(&self, hash: u64, deed: Deed) {

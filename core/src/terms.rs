@@ -155,6 +155,11 @@ impl<K, V> Terms<K, V> {
         })
     }
 
+    /// Whether this is the flight beside this one.
+    pub(crate) fn is_rival(&self, rival: &FlightRef<K, V>) -> bool {
+        self.changing.with(|changing| changing.rival.as_ref().is_some_and(|(current, _)| current.is(rival)))
+    }
+
     /// Takes out a rival that is too slow.
     pub(crate) fn take_slow_rival(&self, now: Duration) -> Option<FlightRef<K, V>> {
         let after = self.overtake_after?;

@@ -1,6 +1,7 @@
-//! cacheflight: what happens to a key in flight, and under load.
+//! cacheflight: what happens to a key in flight, and under load. Its timeouts and its cap are in `cacheflight_limits`, its events and
+//! metadata in `cacheflight_observed`.
 //!
-//! Waits for: timeouts (clean after one, and under load), the cap on keys in flight, events, and metadata.
+//! Waits for: nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -120,7 +121,7 @@ async fn clean_after(lab: &Lab, result: Fallible) {
     }
 }
 
-/// Promise 7, by the one option there is: the group's applies, the call's beats it, and none means none.
+/// Promise 7, by the one option that is no limit: the group's applies, the call's beats it, and none means none.
 async fn an_option_of_the_call_beats_that_of_the_group(lab: Lab) {
     for (group, call) in [(None, None), (Some(true), None), (Some(true), Some(false)), (None, Some(true))] {
         let flights: Flights<u32> = Group::builder().runtime(lab.runtime()).detach(group.unwrap_or_default()).build();

@@ -1,12 +1,12 @@
 //! What none of those systems tests, and most of them get wrong.
 //!
-//! Waits for: observers, one of which panics.
+//! Waits for: nothing.
 
 use std::hash::{BuildHasher, Hasher};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 
-use coflight::{Error, Group};
+use coflight::{Error, Event, Group};
 use coflight_tests::*;
 
 use crate::common::*;
@@ -22,6 +22,7 @@ matrix!(
     keys_that_look_alike_do_not_mix,
     nothing_is_left_behind,
     two_runtimes_and_threads_share_one_group,
+    an_observer_that_panics_breaks_no_caller,
 );
 
 /// Promise 6: whoever is left gets a real result, and the key is usable.
@@ -245,5 +246,28 @@ async fn two_runtimes_and_threads_share_one_group(lab: Lab) {
         assert_eq!((on_smol.await, on_async_std.await), (Ok(1), Ok(1)), "{verb:?}");
         assert_eq!(results(threads).await, vec![Ok(1); 2], "{verb:?}");
         assert_eq!((runs.count(), flights.len()), (1, 0), "{verb:?}");
+    }
+}
+
+/// Promises 9 and 18: at every event, and whoever is told next is still told.
+async fn an_observer_that_panics_breaks_no_caller(lab: Lab) {
+    for &verb in lab.verbs() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let tells = told.clone();
+        let flights: Flights<u32> = lab
+            .builder()
+            .observer(|event: &Event<'_, String>| panic!("told of {}", event.kind()))
+            .observer(move |event: &Event<'_, String>| tells.lock().unwrap().push(event.kind().name()))
+            .build();
+        let (runs, gate) = (Runs::default(), Gate::new());
+        let mut callers = crowd(&lab, verb, &flights, KEY, 1, || runs.work(&gate, 1)).await;
+        callers.extend(crowd(&lab, verb, &flights, KEY, 3, || runs.work(&gate, 1)).await);
+        gate.open();
+        assert_eq!(results(callers).await, vec![Ok(1); 4], "{verb:?}");
+        lab.until(|| told.lock().unwrap().len() == 6).await;
+        assert_eq!(*told.lock().unwrap(), ["missed", "started", "joined", "joined", "joined", "completed"]);
+        assert_eq!((runs.count(), flights.len()), (1, 0), "{verb:?}");
+        // And the key is usable.
+        assert_eq!(ask(verb, flights.clone(), KEY, runs.now(2)).await, Ok(2), "{verb:?}");
     }
 }

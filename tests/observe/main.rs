@@ -1,0 +1,12 @@
+//! What observers make of a group's events: metrics that agree with its accounts, and spans that show who waited for whom.
+
+#![allow(unreachable_pub)]
+
+#[path = "../contract/common.rs"]
+#[allow(dead_code)]
+mod common;
+mod counts;
+mod events;
+mod ledger;
+mod recorder;
+mod spans;
