@@ -104,8 +104,9 @@ impl<K> Observer<K> for Metrics {
         let kind = event.kind();
         match kind {
             // Told of refused calls as well; those that go on are told as `Started`.
-            EventKind::Missed => self.misses.increment(1),
+            EventKind::Missed => {}
             EventKind::Started => {
+                self.misses.increment(1);
                 self.flights.increment(1);
             }
             EventKind::Joined => self.hits.increment(1),
