@@ -188,6 +188,7 @@ impl<'g, 'k, K, V, R, S, Q: ?Sized> Caller<'g, 'k, K, V, R, S, Q> {
         this.waiting.stop();
         if let Some(flight) = this.flight.take() {
             *this.shared_by = u32::try_from(flight.state.load().callers()).unwrap_or(u32::MAX).max(1);
+            flight.leave_main(this.group.table());
             // Its last owner drops the user's key and value.
             panics::contain(|| drop(flight));
         }

@@ -96,7 +96,6 @@ impl<K, V> FlightRef<K, V> {
             }
             if failed && self.may_fail_alone(table, main, terms) {
                 if owner == Owner::Leader {
-                    main.leave(table, Leaver::Follower);
                     return Landing::HandedOn(value);
                 }
                 self.keep_own(value);
@@ -275,13 +274,11 @@ impl<K, V> FlightRef<K, V> {
         if let Some(main) = self.main() {
             if !self.state.load().is_open() {
                 let late = self.state.load().is_late() || main.state.load().is_late();
-                main.leave(table, Leaver::Follower);
                 return Err(if late { Error::TimedOut } else { Error::Cancelled });
             }
             // Its result is its own, and the others go on as if it had not been.
             self.stop(After::Forgotten, Error::Cancelled);
             self.yield_to_next();
-            main.leave(table, Leaver::Follower);
             return Ok(());
         }
         let step = |_| self.state.release().ok().map(|before| (before, Some(Ended::Released), Stays::No));
@@ -310,9 +307,7 @@ impl<K, V> FlightRef<K, V> {
             // Ended by somebody else, who left the key to whoever puts the work down.
             self.free(table);
         }
-        if let Some(main) = self.main() {
-            main.leave(table, Leaver::Follower);
-        }
+        self.leave_main(table);
     }
 
     /// A caller leaves before the end; see [`State::leave`](crate::state::State::leave).

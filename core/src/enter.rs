@@ -96,7 +96,9 @@ impl<K, V, R, S> Leader<K, V, R, S> {
             Some(flight) => {
                 // That of `cancelled`, of this very leader.
                 let _waker = flight.runner.take();
-                end(&flight, &self.group)
+                let ended = end(&flight, &self.group);
+                flight.leave_main(self.group.table());
+                ended
             }
             None => unreachable!("a leader has a flight until it is consumed"),
         }
@@ -123,13 +125,9 @@ impl<K, V, R, S> Leader<K, V, R, S> {
             Landing::Own(value) | Landing::HandedOn(value) => Ok(value),
             Landing::Shared => flight.ending(),
             Landing::Elsewhere => {
+                // The flight that it ran beside may go on, without this caller, if another took its place.
                 let main = flight.main().unwrap_or(flight);
-                let ending = if flight.state.load().is_late() { Err(Error::TimedOut) } else { main.ending() };
-                if !main.is(flight) {
-                    // It may go on, without this caller: another took its place.
-                    main.leave(group.table(), Leaver::Follower);
-                }
-                ending
+                if flight.state.load().is_late() { Err(Error::TimedOut) } else { main.ending() }
             }
         })
     }
@@ -201,6 +199,7 @@ impl<K, V, R, S> Drop for Leader<K, V, R, S> {
         let _waker = flight.runner.take();
         if panics::unwinding() && !self.made_unwinding {
             flight.fail(table, Panic::unseen());
+            flight.leave_main(table);
         } else {
             flight.depart(table, Leaver::Leading);
         }

@@ -7,7 +7,7 @@ use crate::events::{Brought, EventKind};
 use crate::flight::{Flight, FlightRef};
 use crate::linger::Lingering;
 use crate::panics;
-use crate::state::{After, Phase};
+use crate::state::{After, Leaver, Phase};
 use crate::stats::{Deed, Ended};
 use crate::table::{Stays, Table};
 use crate::terms::Terms;
@@ -16,6 +16,13 @@ impl<K, V> FlightRef<K, V> {
     /// Whether this flight runs beside another, and which.
     pub(crate) fn main(&self) -> Option<&FlightRef<K, V>> {
         self.terms.as_ref().and_then(|terms| terms.main())
+    }
+
+    /// The caller of this flight is through with it; if it runs beside another, the caller was aboard that one, too.
+    pub(crate) fn leave_main(&self, table: &Table<K, V>) {
+        if let Some(main) = self.main() {
+            main.leave(table, Leaver::Follower);
+        }
     }
 
     /// Where the flight stands among those that wait for each other. A work that asks for its own key waits for the flight it is run for.

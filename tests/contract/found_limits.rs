@@ -359,3 +359,53 @@ fn whoever_failed_took_the_next_leaders_waker_along() {
     assert!(waker.wakes() > 0, "the next leader was never woken");
     assert_eq!(block_on(next), Ok(7));
 }
+
+/// Promise 3: an overtaker that was replaced while its work was being polled, and then panicked, stayed aboard.
+#[test]
+fn a_replaced_overtaker_that_panicked_stayed_aboard() {
+    let (builder, runtime) = doomed();
+    let flights = builder.overtake_after(SECOND).build();
+    let leader = boarded(flights.run(&1, pending));
+    let next = Mutex::new(None);
+    let mut replaced = boarded(flights.run(&1, || async {
+        // What another thread does meanwhile.
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                runtime.time.advance(SECOND);
+                let mut next: Pin<Box<dyn Future<Output = _> + Send>> = next.lock().unwrap().take().expect("is aboard");
+                assert!(poll_now(next.as_mut()).is_pending());
+            });
+        });
+        panic!("the work panics")
+    }));
+    let follower = flights.clone();
+    let follower: Pin<Box<dyn Future<Output = _> + Send>> = boarded(async move { follower.run(&1, pending).await });
+    *next.lock().unwrap() = Some(follower);
+    runtime.time.advance(SECOND);
+    assert!(catch_unwind(AssertUnwindSafe(|| poll_now(replaced.as_mut()))).is_err());
+    assert_eq!(flights.stats().overtakes, 2);
+    drop((leader, replaced));
+    assert_eq!((flights.len(), flights.stats().in_flight), (0, 0));
+}
+
+/// Promise 9: once everybody had been let go alone, an overtaker's panic came to it as an error.
+#[test]
+fn the_panic_of_a_released_overtaker_unwound_nowhere() {
+    let (builder, runtime) = doomed();
+    let flights = builder.overtake_after(SECOND).build();
+    let gate = Gate::new();
+    let Entry::Leader(leader) = flights.enter(&1) else { panic!("somebody else leads") };
+    let mut overtaker = boarded(flights.relay(&1, {
+        let gate = gate.clone();
+        || async move {
+            gate.wait().await;
+            std::panic::panic_any(77_u8)
+        }
+    }));
+    runtime.time.advance(SECOND);
+    assert!(poll_now(overtaker.as_mut()).is_pending());
+    assert_eq!(leader.release(), Ok(()));
+    gate.open();
+    let unwound = catch_unwind(AssertUnwindSafe(|| poll_now(overtaker.as_mut())));
+    assert_eq!(unwound.expect_err("it unwinds").downcast_ref(), Some(&77_u8));
+}

@@ -1,5 +1,6 @@
 //! The contract, promise by promise, on every runtime.
 
+mod by;
 mod common;
 mod failures;
 mod found;
@@ -17,6 +18,8 @@ mod p10_no_silent_deadlock;
 mod p11_no_user_code_under_a_lock;
 mod p12_a_followers_work_is_never_called;
 mod p13_forget_and_cancel;
+mod p14_clean_up;
+mod p14_exact;
 mod p14_overtake;
 mod p14_timeout;
 mod p14_wait_timeout;

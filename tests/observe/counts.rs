@@ -40,33 +40,33 @@ fn expected(stats: &Stats) -> Vec<(String, u64)> {
     counters
 }
 
+/// How many flights ended in each way, for the histogram.
+fn ends(stats: &Stats) -> [u64; 7] {
+    let Stats { abandoned, cancelled, completed, failed, panicked, released, timed_out, .. } = *stats;
+    [abandoned, cancelled, completed, failed, panicked, released, timed_out]
+}
+
 /// Waits for the events that others may still be telling, and holds every metric against the accounts.
 async fn agree(lab: &Lab, ledger: &Ledger, stats: impl Fn() -> Stats) {
-    let settled = || ledger.counters().into_iter().collect::<Vec<_>>() == expected(&stats());
+    let metrics = || {
+        let durations = ledger.histograms().into_iter().map(|(name, samples)| (name, samples.len() as u64));
+        let flights = ledger.gauges().into_iter().map(|(name, flights)| (name, flights as u64));
+        ledger.counters().into_iter().chain(flights).chain(durations).collect::<Vec<_>>()
+    };
+    let accounts = || {
+        let stats = stats();
+        let duration = |end| format!("coflight_flight_duration_seconds{{group=\"users\",outcome={end:?}}}");
+        let durations = ENDS.into_iter().map(duration).zip(ends(&stats));
+        let flights = ("coflight_flights{group=\"users\"}".to_owned(), stats.in_flight);
+        expected(&stats).into_iter().chain([flights]).chain(durations).collect::<Vec<_>>()
+    };
     let mut patience = 100_000;
     lab.until(|| {
         patience -= 1;
-        settled() || patience == 0
+        metrics() == accounts() || patience == 0
     })
     .await;
-    let stats = stats();
-    assert_eq!(ledger.counters().into_iter().collect::<Vec<_>>(), expected(&stats));
-    assert_eq!(
-        ledger.gauges().into_iter().collect::<Vec<_>>(),
-        [("coflight_flights{group=\"users\"}".to_owned(), stats.in_flight as f64)]
-    );
-    let ends = [
-        stats.abandoned,
-        stats.cancelled,
-        stats.completed,
-        stats.failed,
-        stats.panicked,
-        stats.released,
-        stats.timed_out,
-    ];
-    let durations: Vec<_> = ledger.histograms().into_iter().map(|(name, samples)| (name, samples.len())).collect();
-    let outcome = |end| format!("coflight_flight_duration_seconds{{group=\"users\",outcome={:?}}}", ENDS[end]);
-    assert_eq!(durations, (0..7).map(|end| (outcome(end), ends[end] as usize)).collect::<Vec<_>>());
+    assert_eq!(metrics(), accounts());
 }
 
 /// The names are those that are documented, and there from the first moment on.

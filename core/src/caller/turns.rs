@@ -111,22 +111,17 @@ where
         let table = this.group.table();
         this.waiting.stop();
         let released = main.state.load().phase() == Phase::Released;
-        match flight.outcome() {
-            // Everybody goes alone, or others are to try again; what its own work came to is this caller's alone.
-            Some(outcome) if outcome.is_ok() || released => {
-                let ending = outcome.clone();
-                main.leave(table, Leaver::Follower);
+        if let (Some(Err(Error::Panicked(panic))), true) = (flight.outcome(), *this.started == flight.term()) {
+            if let Some(payload) = panic.take_payload() {
                 self.done();
-                return Some(Turn::Landed(ending));
+                panics::resume(payload);
             }
-            Some(Err(Error::Panicked(panic))) if *this.started == flight.term() => {
-                if let Some(payload) = panic.take_payload() {
-                    main.leave(table, Leaver::Follower);
-                    self.done();
-                    panics::resume(payload);
-                }
-            }
-            _ => {}
+        }
+        if let Some(outcome) = flight.outcome().filter(|outcome| outcome.is_ok() || released) {
+            // Everybody goes alone, or others are to try again; what its own work came to is this caller's alone.
+            let ending = outcome.clone();
+            self.done();
+            return Some(Turn::Landed(ending));
         }
         flight.leave(table, Leaver::Starter);
         let last = this.flight.replace(main);
