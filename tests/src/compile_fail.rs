@@ -50,3 +50,50 @@
 //! let flights: coflight::TryGroup<String, u32, std::fmt::Error> = coflight::Group::new();
 //! let call = flights.try_run("key", || async { "7".parse::<u32>() });
 //! ```
+//!
+//! Limits that need a clock, in a group without a runtime (the same with one compiles: see the contract's tests):
+//!
+//! ```compile_fail,E0277
+//! let builder = coflight::Group::<String, u32>::builder().timeout(std::time::Duration::from_secs(1));
+//! ```
+//!
+//! ```compile_fail,E0277
+//! let flights: coflight::Group<String, u32> = coflight::Group::new();
+//! let call = flights.call().timeout(std::time::Duration::from_secs(1));
+//! ```
+//!
+//! ```compile_fail,E0277
+//! let builder = coflight::Group::<String, u32>::builder().overtake_after(std::time::Duration::from_secs(1));
+//! ```
+//!
+//! ```compile_fail,E0277
+//! let flights: coflight::Group<String, u32> = coflight::Group::new();
+//! let call = flights.call().overtake_after(std::time::Duration::from_secs(1));
+//! ```
+//!
+//! ```compile_fail,E0277
+//! let builder = coflight::Group::<String, u32>::builder().wait_timeout(std::time::Duration::from_secs(1));
+//! ```
+//!
+//! ```compile_fail,E0277
+//! let flights: coflight::Group<String, u32> = coflight::Group::new();
+//! let call = flights.call().wait_timeout(std::time::Duration::from_secs(1));
+//! ```
+//!
+//! ```compile_fail,E0277
+//! let builder = coflight::Group::<String, u32>::builder().join_within(std::time::Duration::from_secs(1));
+//! ```
+//!
+//! ```compile_fail,E0277
+//! let flights: coflight::Group<String, u32> = coflight::Group::new();
+//! let call = flights.call().join_within(std::time::Duration::from_secs(1));
+//! ```
+//!
+//! ```compile_fail,E0277
+//! let builder = coflight::Group::<String, u32>::builder().linger(std::time::Duration::from_secs(1));
+//! ```
+//!
+//! ```compile_fail,E0277
+//! let flights: coflight::Group<String, u32> = coflight::Group::new();
+//! let call = flights.call().linger(std::time::Duration::from_secs(1));
+//! ```
