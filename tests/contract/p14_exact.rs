@@ -158,25 +158,27 @@ async fn whoever_ends_leaves_no_timer_behind(lab: Lab) {
             let gate = Gate::new();
             let leader = boarded(asking(verb, &flights, |call| call.wait_timeout(None), behind(&gate, 1)));
             let follower = boarded(call(verb, &flights, endless()));
+            let (leader, follower) = (lab.start(leader), lab.start(follower));
             lab.until(|| lab.time().timers() >= 2).await;
             match end {
                 "value" => gate.open(),
                 "cancel" => assert!(flights.cancel(KEY)),
                 "time" => lab.time().advance(3 * LIMIT),
                 "own time" => lab.time().advance(2 * LIMIT),
-                _ => {}
+                _ => [&leader, &follower].into_iter().for_each(Task::abort),
             }
             if end != "leave" {
-                let follower = finish(&lab, follower).await;
-                gate.open();
-                let leader = finish(&lab, leader).await;
-                match end {
-                    "value" => assert_eq!((leader, follower), (Ok(1), Ok(1)), "{verb:?}"),
-                    "own time" => assert_eq!((leader, follower), (Ok(1), Err(Error::WaitTimedOut)), "{verb:?}"),
-                    _ => assert!(leader == follower && leader.is_err(), "{verb:?} {end}"),
+                let follower = follower.await.returned();
+                if end == "own time" {
+                    gate.open();
                 }
-            } else {
-                drop((leader, follower));
+                match (leader.await.returned(), follower) {
+                    (Ok(1), Ok(1)) => assert_eq!(end, "value", "{verb:?}"),
+                    (Ok(1), Err(Error::WaitTimedOut)) => assert_eq!(end, "own time", "{verb:?}"),
+                    (Err(Error::Cancelled), Err(Error::Cancelled)) => assert_eq!(end, "cancel", "{verb:?}"),
+                    (Err(Error::TimedOut), Err(_)) => assert_eq!(end, "time", "{verb:?}"),
+                    other => panic!("{verb:?} {end}: {other:?}"),
+                }
             }
             lab.until(|| lab.time().timers() == 0).await;
             assert!(flights.is_empty(), "{verb:?} {end}");
