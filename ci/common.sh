@@ -61,3 +61,46 @@ msrv_cargo() {
     # A folder of its own: two compilers would undo each other's work in one.
     CARGO_TARGET_DIR=target/msrv RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc RUSTC_BOOTSTRAP=1 /usr/bin/cargo "$@"
 }
+
+# need_tool TOOL: a subcommand of cargo, built from the registry if it is missing.
+need_tool() {
+    command -v "$1" >/dev/null && return
+    need_rust
+    step "installing $1"
+    # In a folder of its own, so that the target folder of this project stays what it is.
+    CARGO_TARGET_DIR=$(mktemp -d) cargo install --quiet --locked --root "${CARGO_HOME:-$HOME/.cargo}" "$1"
+    export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+}
+
+# builds COMMAND...: what cannot even be built has not been checked, and no planted bug was caught. Ends with 3 then.
+builds() {
+    "$@" || {
+        echo "error: does not build: $*" >&2
+        exit 3
+    }
+}
+
+# Every script can be shown to fail: with BUG=NAME it checks a copy of this tree with ci/bugs/NAME.patch applied.
+plant() {
+    local patch=$PWD/ci/bugs/$1.patch copy
+    copy=$PWD/target/planted/$(basename "$0" .sh)
+    if [ ! -e "$patch" ]; then
+        echo "error: no such bug: $1; there are: $(cd ci/bugs && echo *.patch)" >&2
+        exit 3
+    fi
+    mkdir -p "$copy"
+    find "$copy" -mindepth 1 -maxdepth 1 ! -name target -exec rm -rf {} +
+    git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$copy"
+    cd "$copy"
+    # The copy lies inside a repository, whose paths must not matter.
+    GIT_CEILING_DIRECTORIES=$(dirname "$copy") git apply "$patch" || {
+        echo "error: the bug does not fit the code any more: $1" >&2
+        exit 3
+    }
+    step "with a planted bug: $1"
+    unset BUG
+}
+
+if [ -n "${BUG:-}" ]; then
+    plant "$BUG"
+fi

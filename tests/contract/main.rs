@@ -3,6 +3,7 @@
 mod by;
 mod common;
 mod failures;
+mod failures_tried_again;
 mod found;
 mod found_limits;
 mod p01_one_at_a_time;
@@ -37,6 +38,7 @@ mod p18_observers;
 mod p18_snapshot;
 mod p18_stats;
 mod p18_stats_limits;
+mod released;
 mod runtimes;
 mod served;
 mod types;
