@@ -5,17 +5,17 @@
 //! can never end, and gets [`Error::Circular`](crate::Error::Circular) instead.
 //!
 //! A call made outside any work pays one look at a thread-local. Calls inside share one lock, which is never held while user code runs.
-//! Without `std` there are no thread-locals, and nothing is detected.
+//! Without `std` there are no thread-locals, and nothing is detected; nor under loom and shuttle, whose threads share those of one thread.
 
-#[cfg(feature = "std")]
+#[cfg(all(feature = "std", not(any(loom, shuttle))))]
 pub(crate) use detect::{Edge, Node, is_outside, within};
-#[cfg(not(feature = "std"))]
+#[cfg(any(not(feature = "std"), loom, shuttle))]
 pub(crate) use ignore::{Edge, Node, is_outside, within};
 
 /// The wait that was refused.
 pub(crate) struct Circular;
 
-#[cfg(feature = "std")]
+#[cfg(all(feature = "std", not(any(loom, shuttle))))]
 mod detect {
     use alloc::collections::{BTreeMap, BTreeSet};
     use core::cell::Cell;
@@ -176,7 +176,7 @@ mod detect {
     }
 }
 
-#[cfg(not(feature = "std"))]
+#[cfg(any(not(feature = "std"), loom, shuttle))]
 mod ignore {
     use super::Circular;
 

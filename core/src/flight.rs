@@ -1,7 +1,6 @@
 //! One flight: the key, the state, and the places where its work and its outcome lie.
 
 use alloc::boxed::Box;
-use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::ops::Deref;
 use core::pin::Pin;
@@ -16,8 +15,9 @@ use crate::panics;
 use crate::relay::BorrowedWaker;
 use crate::snapshot::Verb;
 use crate::state::{Snapshot, State};
-use crate::sync::{Arc, AtomicUsize, Ordering, WakerSlot};
+use crate::sync::{self, AtomicUsize, FlightArc, Ordering, UnsafeCell};
 use crate::terms::Terms;
+use crate::waker_slot::WakerSlot;
 
 /// Room for the verb in a flight's history.
 const VERBS: usize = 8;
@@ -64,16 +64,16 @@ unsafe impl<K: Send + Sync, V: Send + Sync> Send for Flight<K, V> {}
 unsafe impl<K: Send + Sync, V: Send + Sync> Sync for Flight<K, V> {}
 
 /// A counted reference to a flight: the table's, a caller's, a task's, or a waker's.
-pub(crate) struct FlightRef<K, V>(Arc<Flight<K, V>>);
+pub(crate) struct FlightRef<K, V>(FlightArc<Flight<K, V>>);
 
 impl<K, V> FlightRef<K, V> {
     pub(crate) fn new(flight: Flight<K, V>) -> Self {
-        Self(Arc::new(flight))
+        Self(FlightArc::new(flight))
     }
 
     /// Whether both are references to one flight.
     pub(crate) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        FlightArc::ptr_eq(&self.0, &other.0)
     }
 
     /// A number that no other flight has while this one exists.
@@ -83,7 +83,7 @@ impl<K, V> FlightRef<K, V> {
     }
 
     pub(crate) fn as_ptr(&self) -> *const Flight<K, V> {
-        Arc::as_ptr(&self.0)
+        FlightArc::as_ptr(&self.0)
     }
 
     /// # Safety
@@ -91,14 +91,14 @@ impl<K, V> FlightRef<K, V> {
     /// `flight` is from [`as_ptr`](Self::as_ptr), and the caller hands over one count of it.
     pub(crate) unsafe fn from_ptr(flight: *const Flight<K, V>) -> Self {
         // SAFETY: as the caller promises.
-        Self(unsafe { Arc::from_raw(flight) })
+        Self(unsafe { FlightArc::from_raw(flight) })
     }
 }
 
 impl<K, V> Clone for FlightRef<K, V> {
     #[inline]
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self(FlightArc::clone(&self.0))
     }
 }
 
@@ -135,7 +135,7 @@ impl<K, V> Flight<K, V> {
     pub(crate) unsafe fn set_work(&self, work: Option<CarriedWork<K, V>>) -> Option<CarriedWork<K, V>> {
         // SAFETY: the busy mark is exclusive, so nobody else reads or writes the cell. Taking the mark acquires what the
         // last holder released.
-        core::mem::replace(unsafe { &mut *self.work.get() }, work)
+        self.work.with_mut(|place| core::mem::replace(unsafe { &mut *place }, work))
     }
 
     /// The carried work, to poll it.
@@ -146,7 +146,7 @@ impl<K, V> Flight<K, V> {
     #[expect(clippy::mut_from_ref, reason = "the busy mark is the lock of this cell")]
     pub(crate) unsafe fn work(&self) -> Option<&mut CarriedWork<K, V>> {
         // SAFETY: as in `set_work`.
-        unsafe { &mut *self.work.get() }.as_mut()
+        self.work.with_mut(|place| unsafe { &mut *place }.as_mut())
     }
 
     /// Writes the outcome and lets everybody know.
@@ -157,7 +157,7 @@ impl<K, V> Flight<K, V> {
     pub(crate) unsafe fn publish(&self, outcome: Result<V, Error>) {
         // SAFETY: nobody reads the outcome before `landed`, and nobody else writes it: only one transition to `Landing`
         // can succeed in a flight's life.
-        unsafe { (*self.outcome.get()).write(outcome) };
+        self.outcome.with_mut(|place| unsafe { (*place).write(outcome) });
         let before = self.state.landed();
         self.tell(before);
         self.runner.wake();
@@ -169,7 +169,7 @@ impl<K, V> Flight<K, V> {
             return None;
         }
         // SAFETY: it was written before `landed`, whose word the load above acquired, and never changes again.
-        Some(unsafe { (*self.outcome.get()).assume_init_ref() })
+        Some(self.outcome.with(|place| unsafe { (*place).assume_init_ref() }))
     }
 
     /// Wakes everyone who listens, given the word before the change they should see.
@@ -221,6 +221,7 @@ impl<K, V> Flight<K, V> {
         let mut told = false;
         while !told {
             panics::contain(|| {
+                sync::unseen_step();
                 // `additional` does not rely on event-listener's count of the notified, which a panicking waker upsets.
                 self.event.notify(usize::MAX.additional());
                 told = true;
@@ -233,7 +234,7 @@ impl<K, V> Drop for Flight<K, V> {
     fn drop(&mut self) {
         if self.outcome().is_some() {
             // SAFETY: written, as `outcome` found, and nobody else is left to look.
-            unsafe { self.outcome.get_mut().assume_init_drop() };
+            self.outcome.with_mut(|place| unsafe { (*place).assume_init_drop() });
         }
     }
 }

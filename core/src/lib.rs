@@ -68,6 +68,7 @@ mod terms;
 mod time;
 mod try_twin;
 mod wait;
+mod waker_slot;
 mod work;
 
 pub use builder::Builder;

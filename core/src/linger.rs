@@ -14,9 +14,10 @@ use core::time::Duration;
 
 use crate::flight::FlightRef;
 use crate::runtime::Runtime;
-use crate::sync::{Arc, Lock, WakerSlot};
+use crate::sync::{Arc, Lock};
 use crate::table::Table;
 use crate::time::{Alarm, Time};
+use crate::waker_slot::WakerSlot;
 
 /// Where a result is in the queue: the moment until which it lingers, and a number.
 pub(crate) type Place = (Duration, usize);

@@ -30,12 +30,13 @@ pub(crate) fn catch<R>(user: impl FnOnce() -> R, unwinding: impl FnOnce()) -> Re
 /// The panic hook has reported it by then.
 #[inline]
 pub(crate) fn contain(user: impl FnOnce()) {
-    #[cfg(feature = "std")]
+    #[cfg(all(feature = "std", not(loom)))]
     if let Err(payload) = catch(user, || {}) {
         // A payload's own destructor may panic as well.
         let _ = catch(|| drop(payload), || {});
     }
-    #[cfg(not(feature = "std"))]
+    // What loom has found is a panic, and must come through.
+    #[cfg(any(not(feature = "std"), loom))]
     user();
 }
 

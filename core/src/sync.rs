@@ -1,4 +1,4 @@
-//! The one place that knows where locks, atomics and `Arc` come from.
+//! The one place that knows where locks, atomics, cells and the counts of owners come from.
 //!
 //! | build | lock | atomics and `Arc` |
 //! |---|---|---|
@@ -6,37 +6,55 @@
 //! | no `std` | `spin::Mutex` | `core`, `alloc` |
 //! | no `std`, `critical-section` | `spin::Mutex` taken with interrupts off | `core`, `alloc` |
 //! | `portable-atomic` | as above | `portable-atomic`, `portable-atomic-util` |
+//! | `--cfg loom` | loom's, which tries every order of steps | loom's, and every value that a load may see |
+//! | `--cfg shuttle` | shuttle's, which tries random orders of steps | shuttle's |
+//!
+//! The last two are for `tests/loom.rs` and `tests/shuttle.rs`, and need `std`.
 
 #[cfg(not(feature = "portable-atomic"))]
 pub(crate) use alloc::sync::Arc;
-#[cfg(not(feature = "portable-atomic"))]
-pub(crate) use core::sync::atomic::{AtomicUsize, Ordering};
-#[cfg(feature = "portable-atomic")]
-pub(crate) use portable_atomic::{AtomicUsize, Ordering};
 #[cfg(feature = "portable-atomic")]
 pub(crate) use portable_atomic_util::Arc;
 
-use core::task::Waker;
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic::{AtomicUsize, Ordering};
+#[cfg(shuttle)]
+pub(crate) use shuttle::sync::atomic::{AtomicUsize, Ordering};
+#[cfg(not(any(loom, shuttle, feature = "portable-atomic")))]
+pub(crate) use core::sync::atomic::{AtomicUsize, Ordering};
+#[cfg(all(not(any(loom, shuttle)), feature = "portable-atomic"))]
+pub(crate) use portable_atomic::{AtomicUsize, Ordering};
 
-use crate::panics;
+/// The count of a flight's owners. Apart from the other `Arc`s, which model checkers need not watch and could not unsize.
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) type FlightArc<T> = Arc<T>;
+#[cfg(loom)]
+pub(crate) type FlightArc<T> = loom::sync::Arc<T>;
+#[cfg(shuttle)]
+pub(crate) type FlightArc<T> = shuttle::sync::Arc<T>;
+
+#[cfg(loom)]
+use loom::sync::Mutex;
+#[cfg(shuttle)]
+use shuttle::sync::Mutex;
+#[cfg(all(feature = "std", not(any(loom, shuttle))))]
+use std::sync::Mutex;
+#[cfg(not(feature = "std"))]
+use spin::mutex::SpinMutex as Mutex;
 
 /// A mutex that is only reachable through a closure, so that no guard can outlive a statement,
 /// be held across an await, or be leaked.
-pub(crate) struct Lock<T> {
-    #[cfg(feature = "std")]
-    inner: std::sync::Mutex<T>,
-    #[cfg(not(feature = "std"))]
-    inner: spin::mutex::SpinMutex<T>,
-}
+pub(crate) struct Lock<T>(Mutex<T>);
 
 impl<T> Lock<T> {
+    #[cfg(not(loom))]
     pub(crate) const fn new(value: T) -> Self {
-        Self {
-            #[cfg(feature = "std")]
-            inner: std::sync::Mutex::new(value),
-            #[cfg(not(feature = "std"))]
-            inner: spin::mutex::SpinMutex::new(value),
-        }
+        Self(Mutex::new(value))
+    }
+
+    #[cfg(loom)]
+    pub(crate) fn new(value: T) -> Self {
+        Self(Mutex::new(value))
     }
 
     /// Runs `access` with the lock held. `access` must not call user code.
@@ -45,67 +63,64 @@ impl<T> Lock<T> {
         #[cfg(feature = "std")]
         {
             // Nothing that panics runs under the lock, so a poisoned one holds sound data.
-            let mut guard = self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut guard = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             access(&mut guard)
         }
         #[cfg(all(not(feature = "std"), feature = "critical-section"))]
         {
             // Without this an interrupt handler could spin on a lock that the code it interrupted
             // holds, for ever.
-            critical_section::with(|_| access(&mut self.inner.lock()))
+            critical_section::with(|_| access(&mut self.0.lock()))
         }
         #[cfg(all(not(feature = "std"), not(feature = "critical-section")))]
         {
-            access(&mut self.inner.lock())
+            access(&mut self.0.lock())
+        }
+    }
+}
+
+/// `core::cell::UnsafeCell`, or one that notices two threads in it at a time.
+#[cfg(loom)]
+pub(crate) use loom::cell::UnsafeCell;
+#[cfg(not(loom))]
+pub(crate) use plain::UnsafeCell;
+
+#[cfg(not(loom))]
+mod plain {
+    pub(crate) struct UnsafeCell<T>(core::cell::UnsafeCell<T>);
+
+    impl<T> UnsafeCell<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self(core::cell::UnsafeCell::new(value))
+        }
+
+        #[inline]
+        pub(crate) fn with<R>(&self, access: impl FnOnce(*const T) -> R) -> R {
+            access(self.0.get())
+        }
+
+        #[inline]
+        pub(crate) fn with_mut<R>(&self, access: impl FnOnce(*mut T) -> R) -> R {
+            access(self.0.get())
         }
     }
 }
 
 /// Lets somebody else do the few instructions that are waited for.
 pub(crate) fn relax() {
-    #[cfg(feature = "std")]
+    #[cfg(loom)]
+    loom::thread::yield_now();
+    #[cfg(shuttle)]
+    shuttle::thread::yield_now();
+    #[cfg(all(feature = "std", not(any(loom, shuttle))))]
     std::thread::yield_now();
     #[cfg(not(feature = "std"))]
     core::hint::spin_loop();
 }
 
-/// A waker that was taken from its place. Dropping it may drop the last owner of a task, and so run any destructor.
-pub(crate) struct Taken(Option<Waker>);
-
-impl Drop for Taken {
-    fn drop(&mut self) {
-        panics::contain(|| drop(self.0.take()));
-    }
-}
-
-/// A place for one waker. Its user code (clone, wake, drop) runs outside the lock, so a waker that panics leaves the place usable.
-pub(crate) struct WakerSlot(Lock<Option<Waker>>);
-
-impl WakerSlot {
-    pub(crate) const fn new() -> Self {
-        Self(Lock::new(None))
-    }
-
-    /// Puts `waker` here, unless one that wakes the same task is here already.
-    pub(crate) fn register(&self, waker: &Waker) {
-        let here = |place: &mut Option<Waker>| place.as_ref().is_some_and(|here| here.will_wake(waker));
-        if self.0.with(here) {
-            return;
-        }
-        let waker = waker.clone();
-        let replaced = self.0.with(|place| place.replace(waker));
-        panics::contain(|| drop(replaced));
-    }
-
-    /// Wakes whoever is here, once. A panic of the waker is its own, not that of whoever brings the news.
-    pub(crate) fn wake(&self) {
-        if let Some(waker) = self.0.with(Option::take) {
-            panics::contain(|| waker.wake());
-        }
-    }
-
-    /// Empties the place.
-    pub(crate) fn take(&self) -> Taken {
-        Taken(self.0.with(Option::take))
-    }
+/// Before a step that shuttle does not see: inside `Event`.
+#[inline]
+pub(crate) fn unseen_step() {
+    #[cfg(shuttle)]
+    shuttle::thread::yield_now();
 }

@@ -13,6 +13,7 @@ use core::task::{Context, Poll};
 use event_listener::{Event, listener};
 
 use crate::panics;
+use crate::sync;
 
 /// Room for the listening future: eleven words with event-listener 5.4 and `std`. If it ever needs more, the future moves to
 /// the heap instead of failing to compile.
@@ -36,6 +37,7 @@ unsafe impl Sync for Source {}
 async fn listen(source: Source) -> bool {
     // SAFETY: `Waiting::start` requires the event to outlive this future.
     let event = unsafe { &*source.0 };
+    sync::unseen_step();
     listener!(event => listener);
     poll_fn(move |cx| {
         let mut polled = None;
@@ -107,6 +109,7 @@ impl Waiting {
         // SAFETY: nothing is moved out.
         let this = unsafe { self.get_unchecked_mut() };
         if core::mem::take(&mut this.listening) {
+            sync::unseen_step();
             // A waker that panicked in the event's notification can leave event-listener's counters off by one, which its
             // own debug assertions turn into a panic here; the listener is unlinked all the same.
             // SAFETY: the slot holds the future, which is dropped in place and, as `listening` is false now, never used again.
@@ -184,7 +187,7 @@ unsafe fn clear<A, F: Future<Output = bool>>(slot: *mut Slot, _make: impl Fn(A) 
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use core::pin::pin;
 

@@ -1,0 +1,60 @@
+//! `forget` and `cancel` against a flight that is about to end by itself.
+
+use coflight_core::Error;
+
+use crate::common::{Bench, Gate, aboard, block_on, check, elsewhere, thread, value};
+
+/// Promises 4 and 13.
+#[test]
+fn forget_against_completion() {
+    check("forget against completion", 3, || {
+        let bench = Bench::new();
+        let other = elsewhere(bench.run(bench.works().ready_beside()));
+        let forgot = bench.flights.forget(&1);
+        let mine = value(block_on(bench.run(bench.works().ready_beside())));
+        let theirs = value(other.join().unwrap());
+        assert!(!(forgot && mine == theirs), "a newcomer got what was forgotten");
+        drop((mine, theirs));
+        bench.is_clean();
+    });
+}
+
+/// Promises 2, 13 and 18.
+#[test]
+fn cancel_against_completion() {
+    check("cancel against completion", 4, || {
+        let bench = Bench::new();
+        let other = elsewhere(bench.run(bench.works().ready()));
+        let cancelled = bench.flights.cancel(&1);
+        match other.join().unwrap() {
+            Ok(_) => assert!(!cancelled),
+            Err(error) => assert!(cancelled && error == Error::Cancelled),
+        }
+        let stats = bench.flights.stats();
+        assert_eq!((stats.cancelled, stats.completed), (u64::from(cancelled), u64::from(!cancelled)));
+        bench.is_clean();
+    });
+}
+
+/// Promises 1 and 13: a work that is being run when its flight is cancelled is gone before the next begins.
+#[test]
+fn cancel_against_a_newcomer() {
+    check("cancel against a newcomer", 2, || {
+        let (bench, gate) = (Bench::new(), Gate::new());
+        let leader = aboard(bench.relay(bench.works().behind(gate.clone())));
+        let (newcomer, flights) = (bench.run(bench.works().ready()), bench.flights.clone());
+        let other = thread::spawn(move || {
+            let cancelled = flights.cancel(&1);
+            (cancelled, value(block_on(newcomer)))
+        });
+        gate.open();
+        let mine = block_on(leader);
+        let (cancelled, theirs) = other.join().unwrap();
+        match mine {
+            Ok(mine) => assert!(!cancelled && mine.0 == 0),
+            Err(error) => assert!(cancelled && error == Error::Cancelled && theirs.0 == 1),
+        }
+        drop(theirs);
+        bench.is_clean();
+    });
+}

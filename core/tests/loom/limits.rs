@@ -1,0 +1,64 @@
+//! Time that runs out while something else happens.
+
+use coflight_core::{Error, Group, Role};
+
+use crate::common::{Bench, Gate, aboard, block_on, check, elsewhere, thread, value};
+use crate::virtual_time::{TICK, Virtual};
+
+/// Promises 2, 14 and 18: all aboard are told the same.
+#[test]
+fn timeout_against_completion() {
+    check("timeout against completion", 2, || {
+        let time = Virtual::new();
+        let bench = Bench::of(Group::builder().shards(1).runtime(time.clone()).timeout(TICK).build());
+        let gate = Gate::new();
+        let leader = aboard(bench.run(bench.works().behind(gate.clone())));
+        let follower = aboard(bench.run(bench.works().never()));
+        gate.open();
+        let (leader, follower) = (elsewhere(leader), elsewhere(follower));
+        time.tick();
+        let (first, second) = (leader.join().unwrap(), follower.join().unwrap());
+        assert_eq!(first, second);
+        drop(second);
+        let late = match first {
+            Ok(value) => value.0 != 0,
+            Err(error) => error == Error::TimedOut,
+        };
+        let stats = bench.flights.stats();
+        assert_eq!((stats.timed_out, stats.completed), (u64::from(late), u64::from(!late)));
+        time.end();
+        bench.is_clean();
+    });
+}
+
+/// Promises 3 and 16: served or started afresh, and nothing stays.
+#[test]
+fn the_linger_window_closes_against_a_join() {
+    check("the linger window closes against a join", 2, || {
+        let time = Virtual::new();
+        let bench = Bench::of(Group::builder().shards(1).runtime(time.clone()).linger(TICK).build());
+        let first = value(block_on(bench.run(bench.works().ready())));
+        let sweeper = time.task().expect("something lingers");
+        let (flights, works) = (bench.flights.clone(), bench.works());
+        let other = thread::spawn(move || {
+            let (answer, served) = block_on(flights.run(&1, || works.ready()).with_served());
+            (value(answer), served.role)
+        });
+        let swept = thread::spawn(move || block_on(sweeper));
+        time.tick();
+        let (second, role) = other.join().unwrap();
+        match role {
+            Role::Lingered => assert_eq!(second, first),
+            Role::Led => assert_eq!(second.0, 1),
+            _ => unreachable!("nobody else asks"),
+        }
+        drop((first, second));
+        // The one that came afresh lingers, too.
+        time.end();
+        swept.join().unwrap();
+        if let Some(sweeper) = time.task() {
+            block_on(sweeper);
+        }
+        bench.is_clean();
+    });
+}
