@@ -69,7 +69,8 @@ where
         let Some(flight) = this.flight else { unreachable!("a caller aboard has a flight") };
         let terms = flight.terms.as_deref();
         let now = flight.state.load();
-        let deadline = terms.and_then(|terms| terms.deadline);
+        // Of a flight that is about to land it does not matter any more, and looking again and again would wait for another thread.
+        let deadline = terms.and_then(|terms| terms.deadline).filter(|_| now.is_open());
         let wait = this.luggage.as_ref().and_then(|luggage| luggage.wait.clone());
         let may_overtake = can_lead && now.may_be_overtaken();
         let overtake = terms.filter(|_| may_overtake).and_then(|terms| terms.overtake_at(now.is_rivaled()));

@@ -132,6 +132,11 @@ impl Works {
 
     /// A work that is ready at once, and may run beside others: after `forget`.
     pub async fn ready_beside(self: Arc<Self>) -> Value {
+        self.beside()
+    }
+
+    /// What such a work comes to.
+    pub fn beside(&self) -> Value {
         let number = self.begun.fetch_add(1, SeqCst);
         thread::yield_now();
         Value(number, Arc::clone(&self.alive))

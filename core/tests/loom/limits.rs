@@ -1,6 +1,6 @@
 //! Time that runs out while something else happens.
 
-use coflight_core::{Error, Group, Role};
+use coflight_core::{Entry, Error, Group, Role};
 
 use crate::common::{Bench, Gate, aboard, block_on, check, elsewhere, thread, value};
 use crate::virtual_time::{TICK, Virtual};
@@ -59,6 +59,24 @@ fn the_linger_window_closes_against_a_join() {
         if let Some(sweeper) = time.task() {
             block_on(sweeper);
         }
+        bench.is_clean();
+    });
+}
+
+/// Promises 2 and 8: a leader that is overtaken is told the result, also in the very moment in which it brings its own.
+#[test]
+fn an_overtaker_lands_against_its_leader() {
+    check("an overtaker lands against its leader", 2, || {
+        let time = Virtual::new();
+        let bench = Bench::of(Group::builder().shards(1).runtime(time.clone()).overtake_after(TICK).build());
+        let Entry::Leader(leader) = bench.flights.enter(&1) else { unreachable!("the first to ask") };
+        let own = bench.works.beside();
+        let follower = elsewhere(aboard(bench.run(bench.works().ready_beside())));
+        time.tick();
+        let (mine, theirs) = (value(leader.complete(own)), value(follower.join().unwrap()));
+        assert_eq!(mine, theirs);
+        drop((mine, theirs));
+        time.end();
         bench.is_clean();
     });
 }

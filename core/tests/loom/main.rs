@@ -8,6 +8,7 @@
 mod common;
 
 mod ending;
+mod failing;
 mod handover;
 mod joining;
 mod limits;
