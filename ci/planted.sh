@@ -3,7 +3,7 @@
 # With arguments, only the bugs so named.
 source "$(dirname "$0")/common.sh"
 
-# A patch begins with what the bug is, and a line `Caught by: script, script`.
+# A patch begins with what the bug is, and a line `Caught by: script, script:argument`.
 caught=0
 for patch in ci/bugs/*.patch; do
     bug=$(basename "$patch" .patch)
@@ -11,10 +11,11 @@ for patch in ci/bugs/*.patch; do
     scripts=$(sed -n 's/^Caught by: //p' "$patch" | tr ',' ' ')
     [ -n "$scripts" ] || { echo "error: $patch does not say what catches it" >&2; exit 1; }
     for script in $scripts; do
-        log=target/planted/$script-$bug.log
+        log=target/planted/${script/:/-}-$bug.log
+        IFS=: read -r name argument <<<"$script"
         mkdir -p target/planted
         status=0
-        BUG=$bug "./ci/$script.sh" >"$log" 2>&1 || status=$?
+        BUG=$bug "./ci/$name.sh" ${argument:+"$argument"} >"$log" 2>&1 || status=$?
         case $status in
             0) echo "error: $script did not notice '$bug': see $log" >&2; exit 1 ;;
             3) echo "error: $script could not try '$bug': see $log" >&2; exit 1 ;;

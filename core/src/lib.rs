@@ -20,7 +20,7 @@
 //! | `time`, `linger` | alarms; results that are served for a while |
 //! | `wait` | a listener inside the caller's own future |
 //! | `circle` | refusing to wait in a circle |
-//! | `key`, `hash`, `runtime`, `error`, `panics`, `sync` | what they all use |
+//! | `key`, `hash`, `runtime`, `error`, `panics`, `sync`, `waker_slot`, `park` | what they all use |
 
 #![no_std]
 // These keep the build without `std` honest.
@@ -53,6 +53,11 @@ mod key;
 mod linger;
 mod options;
 mod panics;
+#[cfg(all(feature = "std", not(shuttle)))]
+mod park;
+// event-listener wakes with its list locked, so no waker may give way to others there: unparking does, this does not.
+#[cfg(shuttle)]
+use shuttle::future as park;
 mod relay;
 mod rival;
 mod run;

@@ -16,14 +16,14 @@ pub(crate) use alloc::sync::Arc;
 #[cfg(feature = "portable-atomic")]
 pub(crate) use portable_atomic_util::Arc;
 
-#[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicUsize, Ordering};
-#[cfg(shuttle)]
-pub(crate) use shuttle::sync::atomic::{AtomicUsize, Ordering};
 #[cfg(not(any(loom, shuttle, feature = "portable-atomic")))]
 pub(crate) use core::sync::atomic::{AtomicUsize, Ordering};
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic::{AtomicUsize, Ordering};
 #[cfg(all(not(any(loom, shuttle)), feature = "portable-atomic"))]
 pub(crate) use portable_atomic::{AtomicUsize, Ordering};
+#[cfg(shuttle)]
+pub(crate) use shuttle::sync::atomic::{AtomicUsize, Ordering};
 
 /// The count of a flight's owners. Apart from the other `Arc`s, which model checkers need not watch and could not unsize.
 #[cfg(not(any(loom, shuttle)))]
@@ -37,10 +37,10 @@ pub(crate) type FlightArc<T> = shuttle::sync::Arc<T>;
 use loom::sync::Mutex;
 #[cfg(shuttle)]
 use shuttle::sync::Mutex;
-#[cfg(all(feature = "std", not(any(loom, shuttle))))]
-use std::sync::Mutex;
 #[cfg(not(feature = "std"))]
 use spin::mutex::SpinMutex as Mutex;
+#[cfg(all(feature = "std", not(any(loom, shuttle))))]
+use std::sync::Mutex;
 
 /// A mutex that is only reachable through a closure, so that no guard can outlive a statement,
 /// be held across an await, or be leaked.

@@ -2,8 +2,8 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::{Arc, Once};
 use std::sync::atomic::{AtomicUsize as Count, Ordering::SeqCst};
+use std::sync::{Arc, Once};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
@@ -28,20 +28,22 @@ pub type Flights<R = coflight_core::NoRuntime> = Group<u8, Value, R>;
 pub type Answer = Result<Value, Error>;
 pub type Call = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
-/// Runs `model` in every order with at most `preemptions` of them (`LOOM_MAX_PREEMPTIONS` says otherwise), and prints how many that were.
+/// Runs `model` in every order with at most `preemptions` of them, and prints how many orders that were. `LOOM_MORE_PREEMPTIONS` allows more.
 pub fn check(name: &str, preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
     // Some works panic on purpose, in each of very many runs.
     static HOOKED: Once = Once::new();
     HOOKED.call_once(|| {
         let report = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            if info.payload_as_str() != Some(ON_PURPOSE) {
+            if info.payload().downcast_ref() != Some(&ON_PURPOSE) {
                 report(info);
             }
         }));
     });
     let mut builder = loom::model::Builder::new();
-    let bound = *builder.preemption_bound.get_or_insert(preemptions);
+    let more = std::env::var("LOOM_MORE_PREEMPTIONS").map_or(0, |more| more.parse().expect("a number"));
+    let bound = preemptions + more;
+    builder.preemption_bound = Some(bound);
     builder.max_branches = 20_000;
     let (runs, start) = (Arc::new(Count::new(0)), Instant::now());
     let counted = Arc::clone(&runs);
@@ -83,7 +85,7 @@ impl<R: Send + Sync + 'static> Bench<R> {
     }
 
     /// Nothing is left behind, once the callers are gone.
-    pub fn is_clean(self) {
+    pub fn ends_clean(self) {
         assert_eq!(self.flights.len(), 0, "flights left behind");
         assert!(self.flights.in_flight().is_empty());
         drop(self.flights);
@@ -115,7 +117,6 @@ impl<R: Send + Sync + 'static> Bench<R> {
     pub fn works(&self) -> Arc<Works> {
         Arc::clone(&self.works)
     }
-
 }
 
 impl Works {

@@ -15,7 +15,7 @@ fn forget_against_completion() {
         let theirs = value(other.join().unwrap());
         assert!(!(forgot && mine == theirs), "a newcomer got what was forgotten");
         drop((mine, theirs));
-        bench.is_clean();
+        bench.ends_clean();
     });
 }
 
@@ -32,7 +32,7 @@ fn cancel_against_completion() {
         }
         let stats = bench.flights.stats();
         assert_eq!((stats.cancelled, stats.completed), (u64::from(cancelled), u64::from(!cancelled)));
-        bench.is_clean();
+        bench.ends_clean();
     });
 }
 
@@ -55,6 +55,6 @@ fn cancel_against_a_newcomer() {
             Err(error) => assert!(cancelled && error == Error::Cancelled && theirs.0 == 1),
         }
         drop(theirs);
-        bench.is_clean();
+        bench.ends_clean();
     });
 }

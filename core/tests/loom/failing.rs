@@ -20,7 +20,7 @@ fn a_relayed_failure_against_its_starter() {
         assert_eq!(value(follower.join().unwrap()).0, 1);
         // With the waker of the work, which keeps the flight.
         drop(gate);
-        bench.is_clean();
+        bench.ends_clean();
     });
 }
 
@@ -35,7 +35,7 @@ fn a_detached_task_is_dropped_while_its_caller_leaves() {
         let dropped = thread::spawn(move || drop(task));
         drop(call);
         dropped.join().unwrap();
-        bench.is_clean();
+        bench.ends_clean();
     });
 }
 
@@ -57,6 +57,6 @@ fn a_runtime_is_shut_down_against_a_follower() {
         dropped.join().unwrap();
         drop(value(follower.join().unwrap()));
         gate.open();
-        bench.is_clean();
+        bench.ends_clean();
     });
 }

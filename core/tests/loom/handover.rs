@@ -14,6 +14,6 @@ fn two_followers_claim_a_handover() {
         let (first, second) = (value(first.join().unwrap()), value(second.join().unwrap()));
         assert_eq!((first.0, second.0, bench.works.begun()), (1, 1, 2));
         drop((first, second));
-        bench.is_clean();
+        bench.ends_clean();
     });
 }

@@ -17,7 +17,7 @@ fn join_against_completion() {
         let theirs = value(other.join().unwrap());
         assert_eq!(bench.works.begun(), if mine == theirs { 1 } else { 2 });
         drop((mine, theirs));
-        bench.is_clean();
+        bench.ends_clean();
     });
 }
 
@@ -32,7 +32,7 @@ fn publishing_against_registering() {
         let theirs = value(other.join().unwrap());
         assert_eq!(bench.works.begun(), if mine == theirs { 1 } else { 2 });
         drop((mine, theirs));
-        bench.is_clean();
+        bench.ends_clean();
     });
 }
 
@@ -45,7 +45,7 @@ fn leader_drop_against_join() {
         let other = elsewhere(bench.run(bench.works().ready()));
         drop(leader);
         assert_eq!(value(other.join().unwrap()).0, 1);
-        bench.is_clean();
+        bench.ends_clean();
     });
 }
 
@@ -63,7 +63,7 @@ fn last_caller_out_against_a_newcomer() {
         });
         drop(leader);
         other.join().unwrap();
-        bench.is_clean();
+        bench.ends_clean();
     });
 }
 
@@ -88,7 +88,7 @@ fn panic_against_join() {
                 drop(value(theirs));
             }
         }
-        bench.is_clean();
+        bench.ends_clean();
     });
 }
 
@@ -111,6 +111,6 @@ fn release_against_join() {
         });
         leader.release().unwrap();
         other.join().unwrap();
-        bench.is_clean();
+        bench.ends_clean();
     });
 }

@@ -27,7 +27,7 @@ fn timeout_against_completion() {
         let stats = bench.flights.stats();
         assert_eq!((stats.timed_out, stats.completed), (u64::from(late), u64::from(!late)));
         time.end();
-        bench.is_clean();
+        bench.ends_clean();
     });
 }
 
@@ -59,7 +59,7 @@ fn the_linger_window_closes_against_a_join() {
         if let Some(sweeper) = time.task() {
             block_on(sweeper);
         }
-        bench.is_clean();
+        bench.ends_clean();
     });
 }
 
@@ -77,6 +77,6 @@ fn an_overtaker_lands_against_its_leader() {
         assert_eq!(mine, theirs);
         drop((mine, theirs));
         time.end();
-        bench.is_clean();
+        bench.ends_clean();
     });
 }

@@ -14,6 +14,6 @@ fn the_driver_leaves_while_the_work_wakes() {
         drop(driver);
         waker.join().unwrap();
         assert_eq!(value(other.join().unwrap()).0, 0, "it goes on with the same work");
-        bench.is_clean();
+        bench.ends_clean();
     });
 }
