@@ -547,3 +547,6 @@ fn held(step: Result<Snapshot, ()>) -> Held {
         Err(()) => Held::Ended,
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests;
