@@ -548,5 +548,6 @@ fn held(step: Result<Snapshot, ()>) -> Held {
     }
 }
 
-#[cfg(all(test, not(any(loom, shuttle))))]
+#[cfg(test)]
+#[cfg(not(any(loom, shuttle)))]
 mod tests;

@@ -187,7 +187,8 @@ unsafe fn clear<A, F: Future<Output = bool>>(slot: *mut Slot, _make: impl Fn(A) 
     }
 }
 
-#[cfg(all(test, not(any(loom, shuttle))))]
+#[cfg(test)]
+#[cfg(not(any(loom, shuttle)))]
 mod tests {
     use core::pin::pin;
 

@@ -1,6 +1,6 @@
 //! Every transition from every word, compared with what it should do in plain words: a second description of [`State`], without a bit in it.
 
-use std::vec::Vec;
+use alloc::vec::Vec;
 
 use super::*;
 
