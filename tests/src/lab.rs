@@ -4,10 +4,10 @@ use std::any::Any;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use coflight::{AsyncStd, Builder, Smol, Threads, Tokio};
@@ -49,6 +49,7 @@ pub struct Lab {
     hand: HandExecutor,
     next: Arc<AtomicUsize>,
     time: VirtualTime,
+    threads: Started,
 }
 
 impl On {
@@ -58,12 +59,14 @@ impl On {
         F: Future<Output = ()> + 'static,
     {
         with_deadline(name, move || {
+            let threads = Started::default();
             let lab = Lab {
                 on: self,
                 tokio: None,
                 hand: HandExecutor::default(),
                 next: Arc::default(),
                 time: VirtualTime::new(),
+                threads: threads.clone(),
             };
             match self {
                 Self::TokioMulti | Self::Mixed => {
@@ -79,7 +82,32 @@ impl On {
                     hand.shut_down();
                 }
             }
+            threads.join_finished();
+            // Others may wait for ever.
+            std::mem::forget(std::mem::take(&mut *threads.0.lock().unwrap()));
         });
+    }
+}
+
+/// Threads that were started. Dropping a handle while its thread ends can crash in glibc 2.36 (its bug 19951), and would be taken for a fault of
+/// ours; so each is joined when it is through.
+#[derive(Clone, Default)]
+struct Started(Arc<Mutex<Vec<JoinHandle<()>>>>);
+
+impl Started {
+    fn keep(&self, thread: JoinHandle<()>) {
+        self.join_finished();
+        self.0.lock().unwrap().push(thread);
+    }
+
+    fn join_finished(&self) {
+        let mut threads = self.0.lock().unwrap();
+        for index in (0..threads.len()).rev() {
+            if threads[index].is_finished() {
+                // What a caller does is caught, and told to the test.
+                let _ = threads.swap_remove(index).join();
+            }
+        }
     }
 }
 
@@ -225,7 +253,7 @@ impl Lab {
             (On::Smol, _) => smol::spawn(task).detach(),
             (On::AsyncStd, _) => drop(async_std::task::spawn(task)),
             (On::Nothing, _) => self.hand.spawn(task),
-            _ => drop(thread::spawn(|| futures_lite::future::block_on(task))),
+            _ => self.threads.keep(thread::spawn(|| futures_lite::future::block_on(task))),
         }
     }
 
@@ -233,13 +261,13 @@ impl Lab {
     pub fn thread<T: Send + 'static>(&self, call: impl FnOnce() -> T + Send + 'static) -> Task<T> {
         let (sender, ended) = oneshot::channel();
         let (abort, _) = AbortHandle::new_pair();
-        thread::spawn(move || {
+        self.threads.keep(thread::spawn(move || {
             let end = match std::panic::catch_unwind(AssertUnwindSafe(call)) {
                 Ok(value) => Ended::Returned(value),
                 Err(payload) => Ended::Panicked(payload),
             };
             let _ = sender.send(end);
-        });
+        }));
         Task { ended, abort }
     }
 
