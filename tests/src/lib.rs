@@ -3,11 +3,13 @@
 //! A body is `async fn(Lab)`. [`matrix!`](crate::matrix) makes a test of it for each runtime, named after the promise and the runtime. Every test has a
 //! deadline that fails loudly.
 
+pub mod actors;
 pub mod compile_fail;
 mod executor;
 mod gate;
 mod lab;
 mod memory;
+pub mod model;
 mod runtime;
 mod time;
 mod verb;

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::option::weighted;
 use proptest::prelude::*;
 
-use crate::program::{End, Limits, Op, Program, Request, Setup, Verb};
+use super::program::{End, Limits, Op, Program, Request, Setup, Verb};
 
 /// Any program, of up to `ops` steps.
 pub fn program(ops: usize) -> impl Strategy<Value = Program> {

@@ -12,7 +12,7 @@
 
 use coflight::{EventKind, Role, Stats, Verb};
 
-use crate::program::{End, Limits, Request, Setup};
+use super::program::{End, Limits, Request, Setup};
 
 /// A call: its work, its value, its metadata, all by the same number.
 pub type Id = usize;

@@ -4,9 +4,9 @@ use std::fmt::Debug;
 
 use coflight::{FlightState, Role, Stats};
 
-use crate::model::{Answer, At, Event, InFlight, Model, Why};
-use crate::program::{End, Op, Program, Setup, Verb};
-use crate::system::{System, in_ticks, ticks};
+use super::program::{End, Op, Program, Setup, Verb};
+use super::reference::{Answer, At, Event, InFlight, Model, Why};
+use super::system::{System, in_ticks, ticks};
 
 /// More callers than this would wait for each other's turn for most of a program.
 const CALLERS: usize = 8;

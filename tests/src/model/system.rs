@@ -1,8 +1,6 @@
 //! The real group, on a scheduler of one thread that polls only what it is told to, in time that only it moves.
 
-use std::any::Any;
 use std::future::Future;
-use std::hash::{BuildHasher, Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,20 +8,22 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use coflight::{
-    Call, Clock, Entry, Error, Event, Group, Leader, OnFailure, Role, Served, Spawn, Timer, TryError, TryGroup, Turn,
-    Verb,
-};
-use coflight_tests::{VirtualSleep, VirtualTime};
+use coflight::{Clock, Event, Leader, Role, Spawn, Timer, Turn, Verb};
 
-use crate::model::{Answer, Id, Why};
-use crate::program::{End, Request, Setup};
+use super::answers::{answer, fallible, text, whose, why};
+use super::asking::{self, Flights, Value};
+use super::key::{Colliding, Key};
+use super::program::{End, Request, Setup};
+use super::reference::{Answer, Id};
+use crate::{VirtualSleep, VirtualTime};
 
-type Value = Result<Id, Arc<Id>>;
-type Flights = TryGroup<Key, Id, Id, Bench, Colliding>;
+type Outcome = asking::Outcome<Bench>;
+
+/// As long as the model's.
+const TICK: Duration = Duration::from_secs(1);
 
 pub struct System {
-    pub group: Flights,
+    pub group: Flights<Bench>,
     pub time: VirtualTime,
     tasks: Tasks,
     pub calls: Vec<Caller>,
@@ -35,7 +35,7 @@ pub struct System {
 /// A caller's future, or what the leader of an `enter` holds.
 #[derive(Default)]
 pub struct Caller {
-    future: Option<Pin<Box<dyn Future<Output = Outcome>>>>,
+    future: Option<Pin<Box<dyn Future<Output = Outcome> + Send>>>,
     pub leader: Option<Leader<Key, Value, Bench, Colliding>>,
     pub work: Arc<Work>,
     told: bool,
@@ -43,27 +43,34 @@ pub struct Caller {
     woken: Arc<Woken>,
 }
 
-enum Outcome {
-    Plain(Result<Value, Error>, Served),
-    Fallible(Result<Id, TryError<Id>>, Served),
-    Turn(Result<Turn<Key, Value, Bench, Colliding>, Error>, Option<Served>),
+impl Caller {
+    /// Whether it is on its way, or leads by `enter`.
+    pub fn is_waiting(&self) -> bool {
+        self.future.is_some() || self.leader.is_some()
+    }
 }
 
 /// An event, but for its flight's number as the group gave it.
 pub struct Seen {
     pub number: Option<u64>,
-    pub event: crate::model::Event,
+    pub event: super::reference::Event,
 }
 
 impl System {
     pub fn new(setup: &Setup) -> Self {
         let (time, tasks, events) = (VirtualTime::new(), Tasks::default(), Arc::default());
-        let group = group(setup, Bench { time: time.clone(), tasks: tasks.clone() }, &events);
+        let bench = Bench { time: time.clone(), tasks: tasks.clone() };
+        let mut group = asking::builder(setup, bench, TICK);
+        if setup.observed {
+            let events: Arc<Mutex<Vec<Seen>>> = Arc::clone(&events);
+            group = group.observer(move |event: &Event<'_, Key>| events.lock().unwrap().push(seen(event)));
+        }
+        let group = group.build();
         Self { group, time, tasks, calls: Vec::new(), events, answers: Vec::new(), keys: Arc::default() }
     }
 
     pub fn key(&self, key: u8) -> Key {
-        Key(key, Arc::clone(&self.keys))
+        Key::new(key, &self.keys)
     }
 
     /// How many keys there are, and so callers and flights.
@@ -74,7 +81,9 @@ impl System {
     pub fn ask(&mut self, request: Request) -> Result<(), String> {
         let id = self.calls.len();
         let work = Arc::new(Work { id, end: Mutex::new(request.ready), ..Work::default() });
-        let call = call(self.group.clone(), self.key(request.key), request, Arc::clone(&work));
+        let start = Arc::clone(&work);
+        let key = self.key(request.key);
+        let call = asking::call(self.group.clone(), key, request, (id, TICK), move || Work::start(&start));
         self.calls.push(Caller { future: Some(call), work, ..Caller::default() });
         if request.verb == Verb::Enter {
             self.poll(id)?;
@@ -175,6 +184,11 @@ impl System {
         self.tasks.lock().unwrap()[task].woken.is()
     }
 
+    /// Whether a task is there to be polled, and was woken.
+    pub fn can_go_on(&self, task: usize) -> bool {
+        !self.task_is_finished(task) && self.task_is_woken(task)
+    }
+
     pub fn poll_task(&mut self, task: usize) {
         let woken = Arc::new(Woken(AtomicBool::new(false)));
         let waker = Waker::from(Arc::clone(&woken));
@@ -195,53 +209,10 @@ impl System {
     }
 }
 
-fn group(setup: &Setup, bench: Bench, events: &Arc<Mutex<Vec<Seen>>>) -> Flights {
-    let mut group = Group::builder().runtime(bench).hasher(Colliding).shards(2).detach(setup.detach);
-    let limits = &setup.limits;
-    if let Some(limit) = limits.timeout {
-        group = group.timeout(ticks(limit));
-    }
-    if let Some(limit) = limits.overtake_after {
-        group = group.overtake_after(ticks(limit));
-    }
-    if let Some(limit) = limits.wait_timeout {
-        group = group.wait_timeout(ticks(limit));
-    }
-    if let Some(limit) = limits.join_within {
-        group = group.join_within(ticks(limit));
-    }
-    if let Some(limit) = limits.linger {
-        group = group.linger(ticks(limit));
-    }
-    if let Some(limit) = limits.max_flights {
-        group = group.max_flights(limit as usize);
-    }
-    if let Some(limit) = limits.max_callers {
-        group = group.max_callers(limit as usize);
-    }
-    if setup.timed {
-        group = group.timed();
-    }
-    if setup.judged {
-        group = group.failed_if(Result::is_err);
-    }
-    if setup.linger_failures {
-        group = group.linger_failures(true);
-    }
-    if setup.retries > 0 {
-        group = group.on_failure(OnFailure::Retry { limit: setup.retries });
-    }
-    if setup.observed {
-        let events = Arc::clone(events);
-        group = group.observer(move |event: &Event<'_, Key>| events.lock().unwrap().push(seen(event)));
-    }
-    group.build()
-}
-
 fn seen(event: &Event<'_, Key>) -> Seen {
     Seen {
         number: event.flight(),
-        event: crate::model::Event {
+        event: super::reference::Event {
             flight: None,
             kind: event.kind().name(),
             key: event.key().0,
@@ -253,128 +224,8 @@ fn seen(event: &Event<'_, Key>) -> Seen {
     }
 }
 
-/// The call of a request, by its verb. That of an `enter` asks when it is polled first, follows from the second poll on, and is ready when it leads.
-fn call(group: Flights, key: Key, request: Request, work: Arc<Work>) -> Pin<Box<dyn Future<Output = Outcome>>> {
-    let id = work.id;
-    let start = move || Work::start(&work);
-    let plain = |work: Running| async move { work.await.map_err(Arc::new) };
-    Box::pin(async move {
-        let call = with_options(&group, &request, id);
-        match (request.verb, request.fallible) {
-            (Verb::Relay, false) => {
-                let (result, served) = call.relay(&key, move || plain(start())).with_served().await;
-                Outcome::Plain(result, served)
-            }
-            (Verb::Relay, true) => {
-                let (result, served) = call.try_relay(&key, start).with_served().await;
-                Outcome::Fallible(result, served)
-            }
-            (Verb::Spawn, false) => {
-                let (result, served) = call.spawn(&key, move || plain(start())).with_served().await;
-                Outcome::Plain(result, served)
-            }
-            (Verb::Spawn, true) => {
-                let (result, served) = call.try_spawn(&key, start).with_served().await;
-                Outcome::Fallible(result, served)
-            }
-            (Verb::Enter, _) => match call.enter(&key) {
-                Entry::Leader(leader) => Outcome::Turn(Ok(Turn::Leader(leader)), None),
-                Entry::Follower(follower) => {
-                    coflight_tests::yield_now().await;
-                    let (turn, served) = follower.with_served().await;
-                    Outcome::Turn(turn, Some(served))
-                }
-            },
-            (_, false) => {
-                let (result, served) = call.run(&key, move || plain(start())).with_served().await;
-                Outcome::Plain(result, served)
-            }
-            (_, true) => {
-                let (result, served) = call.try_run(&key, start).with_served().await;
-                Outcome::Fallible(result, served)
-            }
-        }
-    })
-}
-
-fn with_options<'g>(group: &'g Flights, request: &Request, id: Id) -> Call<'g, Key, Value, Bench, Colliding> {
-    let mut call = group.call();
-    let limits = &request.limits;
-    if let Some(limit) = limits.timeout {
-        call = call.timeout(limit.map(ticks));
-    }
-    if let Some(limit) = limits.overtake_after {
-        call = call.overtake_after(limit.map(ticks));
-    }
-    if let Some(limit) = limits.wait_timeout {
-        call = call.wait_timeout(limit.map(ticks));
-    }
-    if let Some(limit) = limits.join_within {
-        call = call.join_within(limit.map(ticks));
-    }
-    if let Some(limit) = limits.linger {
-        call = call.linger(limit.map(ticks));
-    }
-    if let Some(limit) = limits.max_flights {
-        call = call.max_flights(limit.map(|limit| limit as usize));
-    }
-    if let Some(limit) = limits.max_callers {
-        call = call.max_callers(limit.map(|limit| limit as usize));
-    }
-    if let Some(detach) = request.detach {
-        call = call.detach(detach);
-    }
-    if request.tagged {
-        call = call.metadata(id);
-    }
-    call
-}
-
-fn answer(result: Result<Value, Error>, served: Option<Served>) -> Answer {
-    let shared = served.map(|served| served.callers);
-    match result {
-        Ok(Ok(of)) => Answer::Value(of, shared),
-        Ok(Err(of)) => Answer::Failure(*of, shared),
-        Err(error) => Answer::Error(why(&error)),
-    }
-}
-
-fn fallible(result: Result<Id, TryError<Id>>, served: Option<Served>) -> Answer {
-    answer(
-        match result {
-            Ok(of) => Ok(Ok(of)),
-            Err(TryError::Work(of)) => Ok(Err(of)),
-            Err(TryError::Flight(error)) => Err(error),
-            Err(other) => unreachable!("{other:?}"),
-        },
-        served,
-    )
-}
-
-fn why(error: &Error) -> Why {
-    match error {
-        Error::Full => Why::Full,
-        Error::Cancelled => Why::Cancelled,
-        Error::TimedOut => Why::TimedOut,
-        Error::WaitTimedOut => Why::WaitTimedOut,
-        Error::Shutdown => Why::Shutdown,
-        Error::Panicked(panic) => Why::Panicked(panic.message().and_then(|of| of.parse().ok())),
-        other => unreachable!("{other:?}"),
-    }
-}
-
-/// Whose work unwound with this.
-fn whose(payload: &(dyn Any + Send)) -> Option<Id> {
-    text(payload)?.parse().ok()
-}
-
-fn text(payload: &(dyn Any + Send)) -> Option<String> {
-    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| payload.downcast_ref().cloned())
-}
-
 pub fn ticks(ticks: u32) -> Duration {
-    Duration::from_secs(ticks.into())
+    TICK * ticks
 }
 
 pub fn in_ticks(time: Duration) -> u32 {
@@ -497,47 +348,5 @@ impl Timer for Bench {
 impl Clock for Bench {
     fn now(&self) -> Duration {
         self.time.now()
-    }
-}
-
-/// A key that tells how many of it there are.
-#[derive(Clone, Debug)]
-pub struct Key(pub u8, #[expect(dead_code, reason = "counted")] Arc<()>);
-
-impl PartialEq for Key {
-    fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
-    }
-}
-
-impl Eq for Key {}
-
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u8(self.0);
-    }
-}
-
-/// The first two keys have the same hash.
-#[derive(Clone, Copy)]
-pub struct Colliding;
-
-pub struct Half(u64);
-
-impl BuildHasher for Colliding {
-    type Hasher = Half;
-
-    fn build_hasher(&self) -> Half {
-        Half(0)
-    }
-}
-
-impl Hasher for Half {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = u64::from(bytes[0] / 2);
     }
 }
