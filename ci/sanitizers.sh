@@ -1,0 +1,182 @@
+#!/usr/bin/env bash
+# The tests, watched while they run: `sanitizers.sh [address|leak|thread|valgrind|careful|all] [--long]`. The quick form leaves out the
+# systems, tries few programs on the model, and runs of the contract, with `address` and `thread` alone, the column in which most happens at
+# once and what was found before.
+planted=${BUG:-}
+source "$(dirname "$0")/common.sh"
+need_rust
+
+chosen=all long=
+for argument; do
+    case $argument in
+        --long) long=1 ;;
+        address | leak | thread | valgrind | careful | all) chosen=$argument ;;
+        *) echo "error: no such kind: $argument" >&2; exit 3 ;;
+    esac
+done
+
+host=x86_64-unknown-linux-gnu
+targets=$PWD/target/sanitizers
+[ -z "$planted" ] || targets=$(cd ../../.. && pwd)/target/sanitizers
+# Enough for stacks with lines, and far quicker to build.
+export CARGO_PROFILE_DEV_DEBUG=line-tables-only CARGO_INCREMENTAL=0
+# Each would take seconds here, and every test has a deadline.
+export RUST_BACKTRACE=0
+if [ -n "$long" ]; then
+    columns=()
+    export PROPTEST_CASES=${PROPTEST_CASES:-1000}
+else
+    columns=(mixed found:: found_limits::)
+    export PROPTEST_CASES=${PROPTEST_CASES:-100}
+fi
+
+# begin KIND WHAT: a folder to build in, and a log.
+begin() {
+    kind=$1 began=$SECONDS log=$targets/$1${planted:+-$planted}.log
+    export CARGO_TARGET_DIR=$targets/$1${planted:+-planted}
+    step "$1: $2"
+    mkdir -p "$targets"
+    : >"$log"
+    # The dependencies of a planted bug are there already. In a folder of its own: cargo takes what was built from the copy for this tree's.
+    [ -e "$CARGO_TARGET_DIR" ] || [ ! -e "$targets/$1" ] || cp -a "$targets/$1" "$CARGO_TARGET_DIR"
+}
+
+# tests CARGO... -- FILTERS...: builds and runs them, and stops everything at a failure. One process a target, so that what is left at its
+# end, and what its threads do to each other, is seen over all its tests.
+tests() {
+    local command=() status=0
+    while [ "$1" != -- ]; do
+        command+=("$1")
+        shift
+    done
+    builds "${command[@]}" --quiet --no-run
+    "${command[@]}" --quiet "$@" >>"$log" 2>&1 || status=$?
+    if [ $status != 0 ]; then
+        grep -nE 'FAILED|panicked|ERROR: |WARNING: |SUMMARY: |Invalid (read|write)|uninitialised|definitely lost: [1-9]' "$log" | head -n 40
+        echo "error: $kind found something: see $log" >&2
+        exit 1
+    fi
+}
+
+# suite CARGO...: core, memory, model, contract and systems, by this cargo.
+suite() {
+    local cargo=("$@")
+    tests "${cargo[@]}" -p coflight-core --lib --test alloc_only --
+    local small=(--test model ${long:+--test systems})
+    # One thread, and too slow for its deadline.
+    [ "$kind" = thread ] || small+=(--test memory)
+    tests "${cargo[@]}" -p coflight-tests "${small[@]}" --
+    # It takes longest to build. `address` sees leaks as well.
+    if [ -n "$long" ] || [[ $kind = address || $kind = thread ]]; then
+        tests "${cargo[@]}" -p coflight-tests --test contract -- "${columns[@]}"
+    fi
+    finish
+}
+
+finish() {
+    local ran
+    ran=$(awk '/^test result: ok\. / { ran += $4 } END { print ran + 0 }' "$log")
+    echo "  $kind: $ran tests ran, nothing found; $((SECONDS - began)) s"
+    [ "$ran" -gt 0 ]
+}
+
+need_nightly() {
+    cargo +nightly --version >/dev/null 2>&1 || {
+        echo "error: this needs a nightly Rust: rustup toolchain install nightly" >&2
+        exit 3
+    }
+    # Stacks with names, by which suppressions go.
+    need llvm-symbolizer llvm
+}
+
+check_address() {
+    need_nightly
+    begin address "what is used after it was freed, or beside where it lies; and what is never freed"
+    export RUSTFLAGS=-Zsanitizer=address
+    export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_init_order=1:check_initialization_order=1
+    export LSAN_OPTIONS=suppressions=$PWD/ci/leaks.suppressions:print_suppressions=0
+    suite cargo +nightly test --locked --target $host
+}
+
+check_leak() {
+    need_nightly
+    begin leak "what is never freed"
+    export RUSTFLAGS=-Zsanitizer=leak
+    export LSAN_OPTIONS=suppressions=$PWD/ci/leaks.suppressions:print_suppressions=0
+    suite cargo +nightly test --locked --target $host
+}
+
+check_thread() {
+    need_msrv
+    local llvm runtime
+    llvm=$(/usr/bin/rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
+    # Debian builds its compiler without this runtime; that of the C compiler with the same LLVM is the same.
+    runtime=/usr/lib/llvm-$llvm/lib/clang/$llvm/lib/linux/libclang_rt.tsan-x86_64.a
+    [ -e "$runtime" ] || install_packages "libclang-rt-$llvm-dev"
+    need llvm-symbolizer llvm
+    begin thread "what two threads touch at once, in all of the program: the standard library is built for this, too"
+    # Before everything else, because what the runtime takes from the system's libraries must still be found.
+    export RUSTFLAGS="-Zsanitizer=thread -Zexternal-clangrt -Zpre-link-arg=-Wl,--whole-archive,$runtime,--no-whole-archive,--export-dynamic"
+    # Which it does not find through a link. Nothing is suppressed: no dependency needs it.
+    TSAN_OPTIONS=external_symbolizer_path=$(readlink -f "$(command -v llvm-symbolizer)")
+    export TSAN_OPTIONS
+    export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1
+    # Without backtraces, which a panic while panicking prints in any case, and which take a minute here.
+    suite /usr/bin/cargo test --locked -Zbuild-std=std,panic_unwind,test -Zbuild-std-features=panic-unwind --target $host
+}
+
+check_valgrind() {
+    need valgrind valgrind
+    # For the deadline, too.
+    export CARGO_PROFILE_DEV_OPT_LEVEL=3
+    begin valgrind "what is read before it is written, in the tests of allocations"
+    export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-kinds=definite,indirect \
+--errors-for-leak-kinds=definite,indirect --fair-sched=yes"
+    tests cargo test --locked --target $host -p coflight-core --lib --test alloc_only --
+    tests cargo test --locked --target $host -p coflight-tests --test memory --
+    finish
+}
+
+# A newer compiler with the sources of its standard library, from Debian; unpacked and not installed, because the older one that other
+# checks need has the same name.
+newer_rust() {
+    newer=$targets/newer-rust
+    local version=1.96 full
+    [ ! -e "$newer/complete" ] || return 0
+    [ "$(id -u)" != 0 ] || apt-get update -qq
+    full=$(apt-cache madison rustc-web 2>/dev/null | awk -v version="$version." 'index($3, version) == 1 { print $3; exit }')
+    if [ -z "$full" ]; then
+        echo "error: this needs Rust $version and its sources from Debian 12's security updates (rustc-web)" >&2
+        exit 3
+    fi
+    dpkg -s libllvm22 >/dev/null 2>&1 || install_packages libllvm22
+    rm -rf "$newer"
+    mkdir -p "$newer"
+    (
+        cd "$newer"
+        apt-get download -qq {rustc-web,cargo-web,libstd-rust-web-dev,libstd-rust-web-$version,rust-web-src}="$full" 2>/dev/null
+        for package in *.deb; do
+            dpkg-deb -x "$package" .
+            rm "$package"
+        done
+        touch complete
+    )
+}
+
+check_careful() {
+    need_tool cargo-careful
+    newer_rust
+    begin careful "the standard library with its own assertions, and values of types that cannot be so"
+    export LD_LIBRARY_PATH=$newer/usr/lib/$(uname -m)-linux-gnu RUSTC=$newer/usr/bin/rustc CARGO=$newer/usr/bin/cargo RUSTC_BOOTSTRAP=1
+    export RUST_LIB_SRC=$newer/usr/lib/rustlib/src/rust/library
+    # Where it keeps the standard library that it builds.
+    export XDG_CACHE_HOME=$targets/careful-std
+    # Not through the one cargo, which would choose another compiler again.
+    suite cargo-careful careful test --locked --target $host
+}
+
+[ "$chosen" != all ] || chosen="address leak thread valgrind careful"
+for kind in $chosen; do
+    # Each with an environment of its own.
+    ("check_$kind")
+done
