@@ -155,10 +155,25 @@ impl<K, V> Flight<K, V> {
     ///
     /// The caller moved the state to `Landing` itself, and publishes once.
     pub(crate) unsafe fn publish(&self, outcome: Result<V, Error>) {
+        // SAFETY: as the caller promises.
+        let before = unsafe { self.write(outcome) };
+        self.announce(before);
+    }
+
+    /// The first half of [`publish`](Self::publish), in which nobody's code runs. Returns the word before.
+    ///
+    /// # Safety
+    ///
+    /// As for [`publish`](Self::publish).
+    pub(crate) unsafe fn write(&self, outcome: Result<V, Error>) -> Snapshot {
         // SAFETY: nobody reads the outcome before `landed`, and nobody else writes it: only one transition to `Landing`
         // can succeed in a flight's life.
         self.outcome.with_mut(|place| unsafe { (*place).write(outcome) });
-        let before = self.state.landed();
+        self.state.landed()
+    }
+
+    /// The second half of [`publish`](Self::publish).
+    pub(crate) fn announce(&self, before: Snapshot) {
         self.tell(before);
         self.runner.wake();
     }

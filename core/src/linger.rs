@@ -17,7 +17,7 @@ use crate::runtime::Runtime;
 use crate::sync::{Arc, Lock};
 use crate::table::Table;
 use crate::time::{Alarm, Time};
-use crate::waker_slot::WakerSlot;
+use crate::waker_slot::{Taken, WakerSlot};
 
 /// Where a result is in the queue: the moment until which it lingers, and a number.
 pub(crate) type Place = (Duration, usize);
@@ -36,6 +36,15 @@ struct Queue<K, V> {
     next: usize,
     swept: bool,
     closed: bool,
+}
+
+impl<K, V> Queue<K, V> {
+    /// A map that was emptied keeps memory; a new one has none.
+    fn free(&mut self) {
+        if self.flights.is_empty() {
+            self.flights = BTreeMap::new();
+        }
+    }
 }
 
 /// Starts the task that takes results out. Made where the types are known to allow that.
@@ -106,7 +115,9 @@ impl<K, V> Lingering<K, V> {
         self.table.remove(flight);
         let _dropped_unlocked = self.queue.with(|queue| {
             let place = flight.set_lingers(None)?;
-            queue.flights.remove(&place)
+            let removed = queue.flights.remove(&place);
+            queue.free();
+            removed
         });
     }
 
@@ -121,11 +132,14 @@ impl<K, V> Lingering<K, V> {
     }
 
     fn end_all(&self) {
-        let all = self.queue.with(|queue| {
-            queue.swept = false;
-            core::mem::take(&mut queue.flights)
-        });
+        let (all, _waker) = self.queue.with(|queue| (core::mem::take(&mut queue.flights), self.dismiss_sweeper(queue)));
         self.unlist(all.into_values().collect());
+    }
+
+    /// The sweeper is done. Its waker is taken while no next one can have been started, which would put its own in the same place.
+    fn dismiss_sweeper(&self, queue: &mut Queue<K, V>) -> Taken {
+        queue.swept = false;
+        self.sweeper.take()
     }
 
     fn unlist(&self, flights: Vec<FlightRef<K, V>>) {
@@ -140,12 +154,13 @@ impl<K, V> Lingering<K, V> {
     /// Ends what has lingered long enough. Returns when to come again, if anything is left.
     fn sweep(&self) -> Option<Duration> {
         let now = self.now();
-        let (over, next) = self.queue.with(|queue| {
+        let (over, next, _waker) = self.queue.with(|queue| {
             let later = queue.flights.split_off(&(now.saturating_add(Duration::from_nanos(1)), 0));
             let over = core::mem::replace(&mut queue.flights, later);
+            queue.free();
             let next = queue.flights.keys().next().map(|place| place.0);
-            queue.swept = next.is_some();
-            (over, next)
+            let waker = next.is_none().then(|| self.dismiss_sweeper(queue));
+            (over, next, waker)
         });
         self.unlist(over.into_values().collect());
         next

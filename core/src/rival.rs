@@ -9,6 +9,7 @@ use crate::linger::Lingering;
 use crate::panics;
 use crate::state::{After, Leaver, Phase};
 use crate::stats::{Deed, Ended};
+use crate::sync;
 use crate::table::{Stays, Table};
 use crate::terms::Terms;
 
@@ -131,34 +132,44 @@ impl<K, V> FlightRef<K, V> {
             Ok(_) => (Ended::Completed, EventKind::Completed),
             Err(_) => (Ended::Panicked, EventKind::Panicked),
         };
+        let is_panic = outcome.is_err();
         let overtaker = rival.terms.as_ref().and_then(|terms| terms.overtaker());
-        let (adopted, _dropped_unlocked) = terms.noting(|noting| {
-            if !terms.is_rival(rival) {
-                // Another took its place.
-                return (None, None);
-            }
-            let adopted = table.conclude(self, |listed| {
-                let lingers = linger.is_some() && listed;
-                // The leader's work may hang; newcomers need not wait for it.
-                let after = if lingers { After::Lingers } else { After::Forgotten };
-                let stays = if lingers { Stays::Yes } else { Stays::No };
-                self.state.begin_cancel(after).map(|cancelling| ((cancelling, lingers), Some(how), stays))
+        let mut outcome = Some(outcome);
+        // In one go, because the leader of an `enter` who is told meanwhile waits for the outcome, and it may do so in an interrupt handler.
+        let (adopted, _dropped_unlocked) = sync::uninterrupted(|| {
+            let (adopted, last) = terms.noting(|noting| {
+                if !terms.is_rival(rival) {
+                    // Another took its place.
+                    return (None, None);
+                }
+                let adopted = table.conclude(self, |listed| {
+                    let lingers = linger.is_some() && listed;
+                    // The leader's work may hang; newcomers need not wait for it.
+                    let after = if lingers { After::Lingers } else { After::Forgotten };
+                    let stays = if lingers { Stays::Yes } else { Stays::No };
+                    self.state.begin_cancel(after).map(|cancelling| ((cancelling, lingers), Some(how), stays))
+                });
+                let mut last = None;
+                if adopted.is_some() {
+                    last = overtaker.and_then(|overtaker| noting.lead(overtaker));
+                    noting.flight(kind);
+                }
+                (adopted, last)
             });
-            let mut last = None;
-            if adopted.is_some() {
-                last = overtaker.and_then(|overtaker| noting.lead(overtaker));
-                noting.flight(kind);
-            }
+            let adopted = adopted.and_then(|adopted| {
+                let outcome = outcome.take()?;
+                terms.dismiss();
+                if is_panic {
+                    // The panic is that of whoever overtook, and not of who started the work that this flight carries.
+                    self.end_term();
+                }
+                // SAFETY: this thread just moved the state to `Landing`.
+                Some((adopted, unsafe { self.write(outcome) }))
+            });
             (adopted, last)
         });
-        let Some((cancelling, lingers)) = adopted else { return Some(outcome) };
-        terms.dismiss();
-        if outcome.is_err() {
-            // The panic is that of whoever overtook, and not of who started the work that this flight carries.
-            self.end_term();
-        }
-        // SAFETY: this thread just moved the state to `Landing`.
-        unsafe { self.publish(outcome) };
+        let Some(((cancelling, lingers), before)) = adopted else { return outcome };
+        self.announce(before);
         if let (true, Some((until, lingering))) = (lingers, linger) {
             Lingering::keep(lingering, self, until);
         }

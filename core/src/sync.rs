@@ -106,6 +106,16 @@ mod plain {
     }
 }
 
+/// Takes a few steps that no interrupt handler may come between. Where there are threads these need not be told apart from other steps: who waits for the
+/// last of them [gives way](relax).
+#[inline]
+pub(crate) fn uninterrupted<R>(steps: impl FnOnce() -> R) -> R {
+    #[cfg(all(not(feature = "std"), feature = "critical-section"))]
+    return critical_section::with(|_| steps());
+    #[cfg(any(feature = "std", not(feature = "critical-section")))]
+    steps()
+}
+
 /// Lets somebody else do the few instructions that are waited for.
 pub(crate) fn relax() {
     #[cfg(loom)]

@@ -204,6 +204,21 @@ pub const EXITS: &[(&str, fn())] = &[
         timed.advance(SECOND);
         assert_eq!(timed.time.timers(), 0);
     }),
+    ("results that lingered in a group that stays", || {
+        let lingers = timed::<u64>(|group| group.linger(SECOND));
+        // All but the second group has done this before, and so keeps what it keeps.
+        let once = |flights: &Group<u64, u64, AnyRuntime>| {
+            assert_eq!(block_on(flights.run(&1, || async { 1 })), Ok(1));
+            lingers.tasks.run();
+            lingers.advance(SECOND);
+        };
+        once(&lingers.flights);
+        let flights = Group::builder().runtime(lingers.flights.runtime().clone()).shards(1).linger(SECOND).build();
+        assert_eq!(block_on(flights.call().linger(None).run(&1, || async { 1 })), Ok(1));
+        let before = live_bytes();
+        once(&flights);
+        assert_eq!(live_bytes() - before, 0, "bytes kept");
+    }),
     ("a group that is dropped with what lingers in it", || {
         let timed = timed::<u64>(|group| group.linger(SECOND));
         assert_eq!(block_on(timed.flights.run(&1, || async { 1 })), Ok(1));
