@@ -20,7 +20,7 @@ use crate::board::{CYCLES, Irq};
 use crate::exit;
 
 /// Milliseconds; all checks together take less than one second.
-const WATCHDOG: u64 = 3_000;
+const WATCHDOG: u64 = 6_000;
 
 static TICKS: Mutex<Cell<u64>> = Mutex::new(Cell::new(0));
 

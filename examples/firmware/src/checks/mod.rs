@@ -4,6 +4,7 @@ mod interrupts;
 mod leaving;
 mod limits;
 mod moments;
+mod overtaken;
 mod priorities;
 mod verbs;
 
@@ -37,6 +38,7 @@ pub async fn run_all(low: Board, high: Board) {
     check("an interrupt cancels a flight", interrupts::cancel(low)).await;
     check("an interrupt at every allocation", interrupts::at_allocations(low)).await;
     check("an interrupt at every moment of two calls", moments::every(low)).await;
+    check("an interrupt completes a flight that is being overtaken", overtaken::every(low)).await;
     check("tasks of two priorities share flights", priorities::shared(low, high)).await;
     check("relay: high priority goes on with what low priority cannot", priorities::busy(low, high)).await;
     hprintln!("all checks passed, after {} ms of the chip's time", time::ticks());
