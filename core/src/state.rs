@@ -187,7 +187,7 @@ impl Snapshot {
     #[inline]
     pub(crate) fn is_idle(self) -> bool {
         match self.0 & PHASE {
-            FLYING => self.0 & CARRIED == 0 || !self.is_drivable(),
+            FLYING => !self.is_drivable(),
             VACANT => self.is_rivaled(),
             LANDING => true,
             _ => false,
