@@ -80,7 +80,18 @@ builds() {
     }
 }
 
-# Every script can be shown to fail: with BUG=NAME it checks a copy of this tree with ci/bugs/NAME.patch applied.
+# copy_tree FOLDER: this tree as it is, into a folder in which only `target` is left from before.
+copy_tree() {
+    mkdir -p "$1"
+    find "$1" -mindepth 1 -maxdepth 1 ! -name target -exec rm -rf {} +
+    # Not what was deleted and is still known to git.
+    git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' file; do
+        [ ! -e "$file" ] || printf '%s\0' "$file"
+    done | xargs -0 cp --parents -t "$1"
+}
+
+# Every script can be shown to fail: with BUG=NAME it checks a copy of this tree with ci/bugs/NAME.patch applied. It ends with 3 if it could not
+# try.
 plant() {
     local patch=$PWD/ci/bugs/$1.patch copy
     copy=$PWD/target/planted/$(basename "$0" .sh)
@@ -88,9 +99,7 @@ plant() {
         echo "error: no such bug: $1; there are: $(cd ci/bugs && echo *.patch)" >&2
         exit 3
     fi
-    mkdir -p "$copy"
-    find "$copy" -mindepth 1 -maxdepth 1 ! -name target -exec rm -rf {} +
-    git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$copy"
+    copy_tree "$copy" || exit 3
     cd "$copy"
     # The copy lies inside a repository, whose paths must not matter.
     GIT_CEILING_DIRECTORIES=$(dirname "$copy") git apply "$patch" || {

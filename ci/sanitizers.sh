@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# The tests, watched while they run: `sanitizers.sh [address|leak|thread|valgrind|careful|all] [--long]`. The quick form leaves out the
-# systems, tries few programs on the model, and runs of the contract, with `address` and `thread` alone, the column in which most happens at
-# once and what was found before.
+# The tests and the soak, watched while they run: `sanitizers.sh [address|leak|thread|valgrind|careful|all] [--long]`. The quick form runs those of
+# core, of the model and of memory, and a short soak; the long form adds the contract, the systems, a longer soak, and more programs for the model.
 planted=${BUG:-}
 source "$(dirname "$0")/common.sh"
 need_rust
@@ -23,11 +22,11 @@ export CARGO_PROFILE_DEV_DEBUG=line-tables-only CARGO_INCREMENTAL=0
 # Each would take seconds here, and every test has a deadline.
 export RUST_BACKTRACE=0
 if [ -n "$long" ]; then
-    columns=()
     export PROPTEST_CASES=${PROPTEST_CASES:-1000}
+    soaked=60
 else
-    columns=(mixed found:: found_limits::)
     export PROPTEST_CASES=${PROPTEST_CASES:-100}
+    soaked=5
 fi
 
 # begin KIND WHAT: a folder to build in, and a log.
@@ -58,7 +57,7 @@ tests() {
     fi
 }
 
-# suite CARGO...: core, memory, model, contract and systems, by this cargo.
+# suite CARGO...: core, memory, model, and the soak, by this cargo; with --long also the contract, and the systems.
 suite() {
     local cargo=("$@")
     tests "${cargo[@]}" -p coflight-core --lib --test alloc_only --
@@ -66,17 +65,33 @@ suite() {
     # One thread, and too slow for its deadline.
     [ "$kind" = thread ] || small+=(--test memory)
     tests "${cargo[@]}" -p coflight-tests "${small[@]}" --
-    # It takes longest to build. `address` sees leaks as well.
-    if [ -n "$long" ] || [[ $kind = address || $kind = thread ]]; then
-        tests "${cargo[@]}" -p coflight-tests --test contract -- "${columns[@]}"
+    soak "${cargo[@]}"
+    # It takes longest to build.
+    if [ -n "$long" ]; then
+        tests "${cargo[@]}" -p coflight-tests --test contract --
     fi
     finish
+}
+
+# soak CARGO...: all runtimes at once, where most happens between threads.
+soak() {
+    local command=() part status=0
+    for part; do
+        [ "$part" = test ] && command+=(run) || command+=("$part")
+    done
+    "${command[@]}" --quiet -p coflight-tests --bin soak -- "$soaked" >>"$log" 2>&1 || status=$?
+    if [ $status != 0 ]; then
+        tail -n 60 "$log"
+        echo "error: $kind found something in the soak: see $log" >&2
+        exit 1
+    fi
 }
 
 finish() {
     local ran
     ran=$(awk '/^test result: ok\. / { ran += $4 } END { print ran + 0 }' "$log")
     echo "  $kind: $ran tests ran, nothing found; $((SECONDS - began)) s"
+    sed -n 's/^[0-9]* rounds,/    the soak: &/p' "$log"
     [ "$ran" -gt 0 ]
 }
 

@@ -14,7 +14,7 @@
 //! | `metrics` | [`Metrics`]: counts for whatever recorder of the `metrics` facade the program has |
 //! | `tracing` | [`Tracing`], [`Traced`]: events and linked spans for `tracing` |
 //! | `portable-atomic` | chips without compare-and-swap |
-//! | `critical-section` | without `std`: groups shared with interrupt handlers |
+//! | `critical-section` | without `std`: groups shared with interrupt handlers; needs an implementation of `critical-section` in the program. Interrupts are off while the callers of one flight are woken, whose wakers must not use that flight |
 
 #![no_std]
 #![forbid(unsafe_code)]

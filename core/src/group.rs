@@ -193,7 +193,8 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     /// [`detach`](crate::Builder::detach).
     ///
     /// If the runtime drops the task (it was shut down): before the task ever ran, the callers run the work themselves, as in
-    /// [`relay`](Self::relay); after, a follower takes over with its own work and this caller gets [`Error::Shutdown`].
+    /// [`relay`](Self::relay); after, a follower takes over with its own work and this caller gets [`Error::Shutdown`], or, if that work is finished before this
+    /// caller is polled, its result.
     ///
     /// # Cancel safety
     ///

@@ -40,10 +40,16 @@ macro_rules! matrix {
     ($($(#[$doc:meta])* $body:ident),* $(,)?) => {$(
         $(#[$doc])*
         mod $body {
+            // With this, what is built again for each of very many mutants is small.
+            #[cfg(not(few_columns))]
             $crate::matrix!(@on $body tokio_multi_thread TokioMulti);
+            #[cfg(not(few_columns))]
             $crate::matrix!(@on $body tokio_current_thread TokioCurrent);
+            #[cfg(not(few_columns))]
             $crate::matrix!(@on $body smol Smol);
+            #[cfg(not(few_columns))]
             $crate::matrix!(@on $body async_std AsyncStd);
+            #[cfg(not(few_columns))]
             $crate::matrix!(@on $body threads Threads);
             $crate::matrix!(@on $body no_runtime Nothing);
             $crate::matrix!(@on $body mixed Mixed);
