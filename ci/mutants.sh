@@ -13,7 +13,7 @@ cd "$out/tree"
 rm -rf "$out/mutants.out" "$out/mutants.out.old"
 # What is built for each of them is to be small, and what runs, short.
 export CARGO_TARGET_DIR=$out/build CARGO_PROFILE_DEV_DEBUG=0 CARGO_INCREMENTAL=1
-export RUSTFLAGS="--cfg few_columns ${RUSTFLAGS:-}" PROPTEST_CASES=300
+export RUSTFLAGS="--cfg few_columns ${RUSTFLAGS:-}" PROPTEST_CASES=300 COFLIGHT_TEST_DEADLINE=15
 
 chosen=()
 case ${1:-} in
@@ -25,7 +25,7 @@ esac
 # try OPTION...: tries those that survived so far.
 try() {
     local status=0
-    cargo mutants --in-place --baseline skip --iterate --timeout 20 --build-timeout 300 --colors never --output "$out" \
+    cargo mutants --in-place --baseline skip --iterate --timeout 180 --build-timeout 300 --colors never --output "$out" \
         --package coflight-core "${chosen[@]}" "$@" >>"$out/log" 2>&1 || status=$?
     # 2: some survived; 3: some hung, and were noticed by that.
     [[ $status = [023] ]] || {

@@ -19,8 +19,8 @@ targets=$PWD/target/sanitizers
 [ -z "$planted" ] || targets=$(cd ../../.. && pwd)/target/sanitizers
 # Enough for stacks with lines, and far quicker to build.
 export CARGO_PROFILE_DEV_DEBUG=line-tables-only CARGO_INCREMENTAL=0
-# Each would take seconds here, and every test has a deadline.
-export RUST_BACKTRACE=0
+# Each backtrace would take seconds here, and every test has a deadline.
+export RUST_BACKTRACE=0 COFLIGHT_TEST_DEADLINE=600
 if [ -n "$long" ]; then
     export PROPTEST_CASES=${PROPTEST_CASES:-1000}
     soaked=60
@@ -62,7 +62,7 @@ suite() {
     local cargo=("$@")
     tests "${cargo[@]}" -p coflight-core --lib --test alloc_only --
     local small=(--test model ${long:+--test systems})
-    # One thread, and too slow for its deadline.
+    # One thread, and so slow.
     [ "$kind" = thread ] || small+=(--test memory)
     tests "${cargo[@]}" -p coflight-tests "${small[@]}" --
     soak "${cargo[@]}"

@@ -307,23 +307,34 @@ impl<K, V> Chosen<K, V> {
 fn default_shards() -> usize {
     #[cfg(feature = "std")]
     {
-        use core::sync::atomic::{AtomicUsize, Ordering};
-
         // Asking the system takes longer than everything else here.
-        static CORES: AtomicUsize = AtomicUsize::new(0);
-        let mut cores = CORES.load(Ordering::Relaxed);
-        if cores == 0 {
-            cores = std::thread::available_parallelism().map_or(1, Into::into);
-            CORES.store(cores, Ordering::Relaxed);
-        }
-        (cores * 32).clamp(64, 1024)
+        static CORES: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
+        shards_for(*CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, Into::into)))
     }
     #[cfg(not(feature = "std"))]
     1
 }
 
+#[cfg(feature = "std")]
+fn shards_for(cores: usize) -> usize {
+    (cores * 32).clamp(64, 1024)
+}
+
 impl<K, V, R, S> fmt::Debug for Builder<K, V, R, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder").field("shards", &self.shards).field("detach", &self.detach).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "std")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_has_as_many_shards_as_the_docs_say() {
+        assert_eq!([1, 2, 4, 32, 1000].map(shards_for), [64, 64, 128, 1024, 1024]);
+        let cores = std::thread::available_parallelism().map_or(1, Into::into);
+        assert_eq!(default_shards(), shards_for(cores));
     }
 }
