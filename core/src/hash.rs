@@ -51,3 +51,19 @@ impl Hasher for DefaultHasher {
         self.0.finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_told_apart_and_the_seed_is_not_told() {
+        let (one, other) = (DefaultHashBuilder::default(), DefaultHashBuilder::default());
+        let hashes = |builder: &DefaultHashBuilder| [1, 2, 3].map(|key: u64| builder.hash_one(key));
+        let [first, second, third] = hashes(&one);
+        assert!(first != second && second != third && third != first);
+        assert_eq!(hashes(&one), hashes(&one.clone()));
+        assert_ne!(hashes(&one), hashes(&other));
+        assert_eq!(alloc::format!("{:?}", one.build_hasher()), "DefaultHasher { .. }");
+    }
+}
