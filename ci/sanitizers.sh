@@ -26,7 +26,7 @@ if [ -n "$long" ]; then
     soaked=60
 else
     export PROPTEST_CASES=${PROPTEST_CASES:-100}
-    soaked=5
+    soaked=10
 fi
 
 # begin KIND WHAT: a folder to build in, and a log.

@@ -13,6 +13,7 @@ matrix!(
     the_key_is_free_when_the_news_comes,
     nobody_joins_a_finished_flight,
     empty_after_every_way_out,
+    who_leaves_takes_its_waker_along,
     results_do_not_keep_the_work
 );
 
@@ -33,6 +34,25 @@ async fn the_key_is_free_when_the_news_comes(lab: Lab) {
         assert_eq!(finish(&lab, leader).await, Ok(1));
         lab.until(|| seen.lock().unwrap().is_some()).await;
         assert_eq!(*seen.lock().unwrap(), Some(false), "{verb:?}");
+    }
+}
+
+async fn who_leaves_takes_its_waker_along(lab: Lab) {
+    for &verb in lab.verbs() {
+        let flights: Flights<u32> = lab.group();
+        let (waker, gate) = (CountingWaker::new(), Gate::new());
+        let task = Waker::from(waker.clone());
+        let mut leader = call(verb, &flights, behind(&gate, 1));
+        assert!(leader.as_mut().poll(&mut Context::from_waker(&task)).is_pending());
+        let parked = boarded(call(verb, &flights, never()));
+        let mut follower = call(verb, &flights, never());
+        assert!(follower.as_mut().poll(&mut Context::from_waker(&task)).is_pending());
+        drop(task);
+        drop(leader);
+        drop(follower);
+        assert_eq!(Arc::strong_count(&waker), 1, "{verb:?}: a waker of nobody");
+        drop(parked);
+        assert!(flights.is_empty());
     }
 }
 
