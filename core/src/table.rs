@@ -328,17 +328,28 @@ impl<K, V> Clone for Table<K, V> {
 
 /// Gives memory back after a burst.
 fn shrink<K, V>(flights: &mut HashTable<FlightRef<K, V>>) {
-    let (len, capacity) = (flights.len(), flights.capacity());
-    if capacity > KEPT * 2 && len < capacity / SPARSE {
-        let kept = if len == 0 { 0 } else { (len * 2).max(KEPT) };
-        flights.shrink_to(kept, |flight| flight.hash);
+    if let Some(room) = less_room(flights.len(), flights.capacity()) {
+        flights.shrink_to(room, |flight| flight.hash);
     }
+}
+
+/// How many places a shard is to have from now on, if fewer than it has.
+fn less_room(len: usize, capacity: usize) -> Option<usize> {
+    let is_sparse = capacity > KEPT * 2 && len < capacity / SPARSE;
+    is_sparse.then_some(if len == 0 { 0 } else { (len * 2).max(KEPT) })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::flight::Flight;
+
+    #[test]
+    fn a_shard_has_room_for_a_trickle_and_gives_back_the_rest() {
+        let room = [(0, 128), (0, 129), (15, 129), (16, 129), (33, 1000), (100, 1000), (125, 1000), (900, 1000)];
+        let room = room.map(|(len, capacity)| less_room(len, capacity));
+        assert_eq!(room, [None, Some(0), Some(64), None, Some(66), Some(200), None, None]);
+    }
 
     #[test]
     fn p03_a_burst_gives_its_memory_back() {

@@ -1,8 +1,8 @@
 //! Promise 15: who takes one of the places, who needs none, and when it is free again.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use coflight::{Entry, Error, Group, OnFailure};
@@ -249,4 +249,57 @@ fn a_key_that_cannot_be_made_takes_no_place() {
     }
     PANICS.store(false, Ordering::SeqCst);
     assert_eq!(block_on(flights.run(&Key, || async { 1 })), Ok(1));
+}
+
+/// A key that is asked for by somebody else while it is cloned to start a flight, once.
+struct Late(u32, Arc<Mutex<Option<Somebody>>>);
+
+type Somebody = Box<dyn FnOnce() + Send>;
+
+impl PartialEq for Late {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Eq for Late {}
+
+impl std::hash::Hash for Late {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl Clone for Late {
+    fn clone(&self) -> Self {
+        let somebody = self.1.lock().unwrap().take();
+        if let Some(asks) = somebody {
+            asks();
+        }
+        Self(self.0, Arc::default())
+    }
+}
+
+#[test]
+fn a_flight_that_was_made_in_vain_needs_none() {
+    let flights: Group<Late, u32> = Group::builder().max_flights(2).build();
+    let (led, leader) = (flights.clone(), Arc::new(Mutex::new(None)));
+    let first = Arc::clone(&leader);
+    let somebody: Somebody = Box::new(move || {
+        if let Entry::Leader(leads) = led.enter(&Late(1, Arc::default())) {
+            *first.lock().unwrap() = Some(leads);
+        }
+    });
+    let follower = boarded(async {
+        let late = Late(1, Arc::new(Mutex::new(Some(somebody))));
+        flights.run(&late, || async { unreachable!("a follower's work is called") }).await
+    });
+    let leader = leader.lock().unwrap().take().expect("it asked meanwhile, and leads");
+    assert_eq!(leader.complete(7), Ok(7));
+    assert_eq!(block_on(follower), Ok(7));
+    // Both places are free.
+    let keys = [Late(2, Arc::default()), Late(3, Arc::default())];
+    let taken = keys.each_ref().map(|key| boarded(flights.run(key, std::future::pending)));
+    assert_eq!(block_on(flights.run(&Late(4, Arc::default()), || async { 4 })), Err(Error::Full));
+    drop(taken);
 }
