@@ -219,6 +219,16 @@ pub const EXITS: &[(&str, fn())] = &[
         once(&flights);
         assert_eq!(live_bytes() - before, 0, "bytes kept");
     }),
+    ("flights whose group chose nothing that they would have to remember", || {
+        let flights: Group<u64, u64> = Group::builder().shards(1).max_callers(2).build();
+        let solo = || {
+            let before = Counting::allocations();
+            assert_eq!(block_on(flights.run(&1, || async { 1 })), Ok(1));
+            Counting::allocations() - before
+        };
+        // The test program's own thread may allocate at the same time, once.
+        assert_eq!((0..5).map(|_| solo()).min(), Some(1));
+    }),
     ("a group that is dropped with what lingers in it", || {
         let timed = timed::<u64>(|group| group.linger(SECOND));
         assert_eq!(block_on(timed.flights.run(&1, || async { 1 })), Ok(1));
