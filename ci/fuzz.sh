@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fuzzing: ./ci/fuzz.sh [seconds] [target...]. So many seconds in all, shared by the targets, or by all of them; twenty for each if not said. What is
+# Fuzzing: ./ci/fuzz.sh [seconds] [target...]. So many seconds in all, shared by the targets, or by all of them; ten for each if not said. What is
 # found is kept in fuzz/corpus, so that the next run goes on from there.
 source "$(dirname "$0")/common.sh"
 need_rust
@@ -14,7 +14,7 @@ if [[ ${1:-} =~ ^[0-9]+$ ]]; then
     shift
 fi
 [ $# = 0 ] || targets=("$@")
-seconds=$(((${seconds:-$((20 * ${#targets[@]}))} + ${#targets[@]} - 1) / ${#targets[@]}))
+seconds=$(((${seconds:-$((10 * ${#targets[@]}))} + ${#targets[@]} - 1) / ${#targets[@]}))
 
 # By whatever name there is a nightly compiler.
 nightly() {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Shows that the checks can fail: plants each bug of ci/bugs in a copy of this tree and demands that every script named in it fails there.
-# `ci/planted.sh BUG…` plants only these; `ci/planted.sh quick` only the first for each script.
+# `ci/planted.sh BUG…` plants only these; `ci/planted.sh quick` only the first for each script that builds nothing but core.
 source "$(dirname "$0")/common.sh"
 
 # A patch begins with what the bug is, and a line `Caught by: script, script:argument`.
@@ -13,7 +13,7 @@ for patch in ci/bugs/*.patch; do
     [ -n "$scripts" ] || { echo "error: $patch does not say what catches it" >&2; exit 1; }
     for script in $scripts; do
         IFS=: read -r name argument <<<"$script"
-        [ "${1:-}" != quick ] || [[ $tried != *" $name "* ]] || continue
+        [ "${1:-}" != quick ] || [[ "loom shuttle" == *$name* && $tried != *" $name "* ]] || continue
         tried+="$name "
         log=target/planted/$name-$bug.log
         mkdir -p target/planted

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The tests and the soak, watched while they run: `sanitizers.sh [address|leak|thread|valgrind|careful|all] [--long]`. The quick form runs those of
-# core, of the model and of memory, and a short soak; the long form adds the contract, the systems, a longer soak, and more programs for the model.
+# The tests and the soak, watched while they run: `sanitizers.sh [address|leak|thread|valgrind|careful|all] [--long]`. The quick form, of all but `leak`,
+# which `address` includes, runs the tests of core, of the model and of memory, and a short soak, or what of these is quickly built; the long form
+# adds the contract, the systems, a longer soak, and more programs for the model.
 planted=${BUG:-}
 source "$(dirname "$0")/common.sh"
 need_rust
@@ -142,13 +143,18 @@ check_thread() {
 
 check_valgrind() {
     need valgrind valgrind
-    # For the deadline, too.
-    export CARGO_PROFILE_DEV_OPT_LEVEL=3
     begin valgrind "what is read before it is written, in the tests of allocations"
+    if [ -z "$long$planted" ]; then
+        # What the tests themselves run.
+        unset CARGO_PROFILE_DEV_DEBUG CARGO_INCREMENTAL
+        CARGO_TARGET_DIR=$PWD/target
+    else
+        export CARGO_PROFILE_DEV_OPT_LEVEL=3
+    fi
     export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-kinds=definite,indirect \
 --errors-for-leak-kinds=definite,indirect --fair-sched=yes"
-    tests cargo test --locked --target $host -p coflight-core --lib --test alloc_only --
-    tests cargo test --locked --target $host -p coflight-tests --test memory --
+    tests cargo test --locked -p coflight-core --lib --test alloc_only --
+    tests cargo test --locked -p coflight-tests --test memory --
     finish
 }
 
@@ -187,10 +193,15 @@ check_careful() {
     # Where it keeps the standard library that it builds.
     export XDG_CACHE_HOME=$targets/careful-std
     # Not through the one cargo, which would choose another compiler again.
-    suite cargo-careful careful test --locked --target $host
+    if [ -n "$long" ]; then
+        suite cargo-careful careful test --locked --target $host
+    else
+        tests cargo-careful careful test --locked --target $host -p coflight-core --lib --test alloc_only --
+        finish
+    fi
 }
 
-[ "$chosen" != all ] || chosen="address leak thread valgrind careful"
+[ "$chosen" != all ] || chosen="address ${long:+leak} thread valgrind careful"
 for kind in $chosen; do
     # Each with an environment of its own.
     ("check_$kind")

@@ -66,7 +66,7 @@ fn the_linger_window_closes_against_a_join() {
 /// Promises 2 and 8: a leader that is overtaken is told the result, also in the very moment in which it brings its own.
 #[test]
 fn an_overtaker_lands_against_its_leader() {
-    check("an overtaker lands against its leader", 2, || {
+    check("an overtaker lands against its leader", 3, || {
         let time = Virtual::new();
         let bench = Bench::of(Group::builder().shards(1).runtime(time.clone()).overtake_after(TICK).build());
         let Entry::Leader(leader) = bench.flights.enter(&1) else { unreachable!("the first to ask") };
