@@ -440,7 +440,7 @@ impl<K, V, R, S> Group<K, V, R, S> {
 
     /// `false`: it was over, and nothing lingered.
     fn cancel_flight(&self, flight: &FlightRef<K, V>) -> bool {
-        flight.cancel(&self.inner.table) || flight.state.load().lingers() && self.forget_flight(flight)
+        flight.cancel(&self.inner.table) || flight.state.load().is_kept() && self.forget_flight(flight)
     }
 
     /// `false`: somebody else was first, or it was over and nothing lingered.
@@ -452,12 +452,12 @@ impl<K, V, R, S> Group<K, V, R, S> {
             // Those who wait for the key need not.
             flight.tell(before);
         }
-        if before.lingers() {
+        if before.is_kept() {
             if let Some(lingering) = flight.terms.as_ref().and_then(|terms| terms.lingering()) {
                 lingering.end(flight);
             }
         }
-        before.is_open() || before.lingers()
+        before.is_open() || before.is_kept()
     }
 
     /// What was counted since the group was made, or since [`reset_stats`](Self::reset_stats). Looks at every flight in progress, shard by shard.

@@ -173,6 +173,11 @@ impl Snapshot {
         self.0 & (PHASE | LINGERS | FORGOTTEN) == LANDED | LINGERS
     }
 
+    /// Whether its result is served to newcomers, or will be as soon as it is written.
+    pub(crate) fn is_kept(self) -> bool {
+        matches!(self.phase(), Phase::Landing | Phase::Landed) && self.0 & (LINGERS | FORGOTTEN) == LINGERS
+    }
+
     /// Whether a newcomer must wait: the flight ended but its work is still being run or torn down, or its result is about to be there to
     /// be served.
     pub(crate) fn is_clearing(self) -> bool {

@@ -22,6 +22,7 @@ matrix!(
     threads_overtake_and_are_overtaken,
     a_guard_overtakes,
     what_is_released_meanwhile_goes_on_alone,
+    who_overtook_is_told_that_time_was_over,
 );
 
 const LIMIT: Duration = Duration::from_secs(5);
@@ -275,4 +276,22 @@ async fn what_is_released_meanwhile_goes_on_alone(lab: Lab) {
         assert_eq!(finish(&lab, overtaker).await, Ok(2), "{verb:?}");
         assert!(flights.is_empty());
     }
+}
+
+async fn who_overtook_is_told_that_time_was_over(lab: Lab) {
+    let flights: Flights<u32> = lab.builder().timeout(2 * LIMIT).overtake_after(LIMIT).build();
+    let Entry::Leader(_slow) = flights.enter(KEY) else { panic!("nobody else leads") };
+    let mut overtaker = boarded(async {
+        let Entry::Follower(follower) = flights.enter(KEY) else { panic!("two lead") };
+        follower.await
+    });
+    let waiting = boarded(call(Verb::Run, &flights, never()));
+    lab.time().advance(LIMIT);
+    let std::task::Poll::Ready(Ok(Turn::Leader(overtaker))) = poll_now(overtaker.as_mut()) else {
+        panic!("it was to overtake")
+    };
+    // It is the third caller who finds that the time is over.
+    lab.time().advance(LIMIT);
+    assert_eq!(finish(&lab, waiting).await, Err(Error::TimedOut));
+    assert_eq!(overtaker.release(), Err(Error::TimedOut));
 }

@@ -303,3 +303,12 @@ fn a_flight_that_was_made_in_vain_needs_none() {
     assert_eq!(block_on(flights.run(&Late(4, Arc::default()), || async { 4 })), Err(Error::Full));
     drop(taken);
 }
+
+#[test]
+fn a_call_that_was_cloned_asks_for_the_same() {
+    let flights: Group<u32, u32> = Group::new();
+    let none = flights.call().max_flights(0);
+    assert_eq!(block_on(none.clone().run(&1, || async { 1 })), Err(Error::Full));
+    assert_eq!(block_on(none.run(&1, || async { 1 })), Err(Error::Full));
+    assert_eq!(block_on(flights.run(&1, || async { 1 })), Ok(1));
+}

@@ -262,6 +262,8 @@ fn what_is_seen() {
         assert_eq!(seen.may_be_overtaken(), led_by_one || plain.phase == Phase::Vacant && plain.rivaled);
         assert_eq!(seen.is_vacant(), plain.vacant());
         assert_eq!(seen.lingers(), plain.served());
+        let kept = plain.served() || plain.phase == Phase::Landing && plain.lingers && !plain.forgotten;
+        assert_eq!(seen.is_kept(), kept);
         assert_eq!(seen.is_clearing(), plain.clearing());
         assert_eq!(seen.is_drivable(), plain.drivable());
         let idle = match plain.phase {

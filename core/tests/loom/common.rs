@@ -114,6 +114,11 @@ impl<R: Send + Sync + 'static> Bench<R> {
         Box::pin(async move { flights.spawn(&1, || work).await })
     }
 
+    /// How many values there are.
+    pub fn values(&self) -> usize {
+        Arc::strong_count(&self.works.alive) - 1
+    }
+
     pub fn works(&self) -> Arc<Works> {
         Arc::clone(&self.works)
     }

@@ -63,6 +63,27 @@ fn the_linger_window_closes_against_a_join() {
     });
 }
 
+/// Promises 3 and 13: what is forgotten in the very moment in which it begins to linger does not.
+#[test]
+fn forget_against_a_result_that_lingers() {
+    check("forget against a result that lingers", 3, || {
+        let time = Virtual::new();
+        let bench = Bench::of(Group::builder().shards(1).runtime(time.clone()).linger(TICK).build());
+        let leader = elsewhere(bench.run(bench.works().ready()));
+        let forgot = bench.flights.forget(&1);
+        let value = value(leader.join().unwrap());
+        let served = !bench.flights.forget(&1);
+        assert!(forgot || !served, "neither the first nor the second call found it");
+        drop(value);
+        assert_eq!(bench.values(), 0, "it lingers, though nobody is served");
+        time.end();
+        if let Some(sweeper) = time.task() {
+            block_on(sweeper);
+        }
+        bench.ends_clean();
+    });
+}
+
 /// Promises 2 and 8: a leader that is overtaken is told the result, also in the very moment in which it brings its own.
 #[test]
 fn an_overtaker_lands_against_its_leader() {
