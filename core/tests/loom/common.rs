@@ -59,7 +59,7 @@ pub fn check(name: &str, preemptions: usize, model: impl Fn() + Send + Sync + 's
 /// The message of a work that panics on purpose.
 pub const ON_PURPOSE: &str = "on purpose";
 
-/// A group of one shard, and what its works do.
+/// A group of one shard, because which one a key is in depends on a seed, and what its works do.
 pub struct Bench<R = coflight_core::NoRuntime> {
     pub flights: Flights<R>,
     pub works: Arc<Works>,

@@ -2,7 +2,7 @@
 
 use coflight_core::{Entry, Error, Group, Role};
 
-use crate::common::{Bench, Gate, aboard, block_on, check, elsewhere, thread, value};
+use crate::common::{Bench, Flights, Gate, aboard, block_on, check, elsewhere, thread, value};
 use crate::virtual_time::{TICK, Virtual};
 
 /// Promises 2, 14 and 18: all aboard are told the same.
@@ -98,6 +98,27 @@ fn an_overtaker_lands_against_its_leader() {
         assert_eq!(mine, theirs);
         drop((mine, theirs));
         time.end();
+        bench.ends_clean();
+    });
+}
+
+/// Promise 15: of two who ask at once for the last place, one gets it.
+#[test]
+fn two_newcomers_for_one_place() {
+    check("two newcomers for one place", 3, || {
+        let bench = Bench::of(Group::builder().shards(1).max_flights(1).build());
+        let take = |flights: &Flights, key: u8| match flights.enter(&key) {
+            Entry::Leader(leader) => Some(leader),
+            Entry::Follower(refused) => {
+                assert!(matches!(block_on(refused), Err(Error::Full)));
+                None
+            }
+        };
+        let flights = bench.flights.clone();
+        let other = thread::spawn(move || take(&flights, 2));
+        let (mine, theirs) = (take(&bench.flights, 1), other.join().unwrap());
+        assert!(mine.is_some() != theirs.is_some(), "both, or nobody");
+        drop((mine, theirs));
         bench.ends_clean();
     });
 }
