@@ -178,6 +178,11 @@ async fn a_call_has_another_limit_or_none(lab: Lab) {
     assert_eq!(finish(&lab, longer).await, Err(Error::TimedOut));
     lab.time().advance(100 * LIMIT);
     assert!(poll_now(none.as_mut()).is_pending());
+    // Who joins has the limit of the flight, which has none, and not that of the group.
+    let mut joins = boarded(flights.run("none", std::future::pending));
+    lab.time().advance(100 * LIMIT);
+    assert!(poll_now(joins.as_mut()).is_pending());
+    drop((joins, none));
     let without: Flights<u32> = lab.builder().build();
     let limited = boarded(without.call().timeout(LIMIT).run(KEY, std::future::pending));
     lab.time().advance(LIMIT);
