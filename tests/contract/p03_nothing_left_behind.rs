@@ -14,6 +14,7 @@ matrix!(
     nobody_joins_a_finished_flight,
     empty_after_every_way_out,
     who_leaves_takes_its_waker_along,
+    who_lands_does_not_wake_itself,
     results_do_not_keep_the_work
 );
 
@@ -54,6 +55,21 @@ async fn who_leaves_takes_its_waker_along(lab: Lab) {
         drop(parked);
         assert!(flights.is_empty());
     }
+}
+
+async fn who_lands_does_not_wake_itself(lab: Lab) {
+    let flights: Flights<u32> = lab.group();
+    let (waker, gate) = (CountingWaker::new(), Gate::new());
+    let task = Waker::from(waker.clone());
+    let mut cx = Context::from_waker(&task);
+    let mut leader = call(Verb::Run, &flights, behind(&gate, 1));
+    assert!(leader.as_mut().poll(&mut cx).is_pending());
+    let follower = boarded(call(Verb::Run, &flights, never()));
+    gate.open();
+    assert_eq!(waker.wakes(), 1, "by its work");
+    assert!(leader.as_mut().poll(&mut cx).is_ready());
+    assert_eq!((waker.wakes(), Arc::strong_count(&waker)), (1, 2));
+    assert_eq!(finish(&lab, follower).await, Ok(1));
 }
 
 async fn nobody_joins_a_finished_flight(lab: Lab) {

@@ -20,6 +20,7 @@ matrix!(
     a_panic_while_another_caller_runs_the_work,
     a_panic_in_clone,
     a_panic_in_drop_of_the_work,
+    a_panic_in_drop_of_a_finished_work,
     a_panic_in_drop_of_the_value,
     a_panic_in_hash_and_eq,
     a_panic_in_making_the_key,
@@ -209,6 +210,34 @@ async fn a_panic_in_drop_of_the_work(lab: Lab) {
         assert_eq!(call(verb, &flights, at_once(1)).await, Ok(1), "{verb:?}");
         assert!(flights.is_empty());
     }
+}
+
+/// Ready when it is polled again, and panics when dropped.
+struct Ruin(bool);
+
+impl Future for Ruin {
+    type Output = u32;
+
+    fn poll(mut self: std::pin::Pin<&mut Self>, _: &mut std::task::Context<'_>) -> std::task::Poll<u32> {
+        if std::mem::replace(&mut self.0, true) { std::task::Poll::Ready(1) } else { std::task::Poll::Pending }
+    }
+}
+
+impl Drop for Ruin {
+    fn drop(&mut self) {
+        assert!(std::thread::panicking(), "drop panics");
+    }
+}
+
+/// It is the leader's own, and costs the followers nothing.
+async fn a_panic_in_drop_of_a_finished_work(lab: Lab) {
+    let flights: Flights<u32> = lab.group();
+    let led = flights.clone();
+    let leader = boarded(async move { led.run(KEY, || Ruin(false)).await });
+    let follower = boarded(call(Verb::Run, &flights, never()));
+    assert_eq!(lab.start(leader).await.panicked(), "drop panics");
+    assert_eq!(follower.await, Ok(1));
+    assert!(flights.is_empty());
 }
 
 async fn a_panic_in_drop_of_the_value(lab: Lab) {

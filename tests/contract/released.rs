@@ -14,6 +14,7 @@ matrix!(
     nobody_shares_what_one_alone_found,
     one_who_goes_alone_can_leave,
     limits_of_who_goes_alone,
+    the_time_of_who_goes_alone,
     it_is_a_turn_to_lead,
     nothing_to_release_any_more,
 );
@@ -112,6 +113,22 @@ async fn limits_of_who_goes_alone(lab: Lab) {
         lab.time().advance(Duration::from_nanos(1));
         assert_eq!(finish(&lab, alone).await, Err(Error::WaitTimedOut), "{verb:?}");
         lab.until(|| witness.gone() == 1 && lab.time().timers() == 0).await;
+    }
+}
+
+async fn the_time_of_who_goes_alone(lab: Lab) {
+    for verb in [Verb::Run, Verb::Relay, Verb::Spawn] {
+        let flights: Flights<u32> = lab.builder().timeout(LIMIT).build();
+        let guard = leader(&flights);
+        let mut alone = boarded(call(verb, &flights, endless()));
+        lab.time().advance(LIMIT / 2);
+        assert_eq!(guard.release(), Ok(()));
+        // Its work begins now, and has all of it.
+        assert!(poll_now(alone.as_mut()).is_pending());
+        lab.time().advance(LIMIT - Duration::from_nanos(1));
+        assert!(poll_now(alone.as_mut()).is_pending(), "{verb:?}");
+        lab.time().advance(Duration::from_nanos(1));
+        assert_eq!(finish(&lab, alone).await, Err(Error::TimedOut), "{verb:?}");
     }
 }
 
