@@ -148,6 +148,7 @@ check_valgrind() {
         # What the tests themselves run.
         unset CARGO_PROFILE_DEV_DEBUG CARGO_INCREMENTAL
         CARGO_TARGET_DIR=$PWD/target
+        export COFLIGHT_MEMORY_TIMES=3
     else
         export CARGO_PROFILE_DEV_OPT_LEVEL=3
     fi
