@@ -88,6 +88,8 @@ impl<R: Send + Sync + 'static> Bench<R> {
     pub fn ends_clean(self) {
         assert_eq!(self.flights.len(), 0, "flights left behind");
         assert!(self.flights.in_flight().is_empty());
+        let stats = self.flights.stats();
+        assert_eq!((stats.in_flight, stats.waiting), (0, 0), "miscounted");
         drop(self.flights);
         assert_eq!(self.works.running.load(loom::sync::atomic::Ordering::SeqCst), 0, "works left behind");
         assert_eq!(Arc::strong_count(&self.works.alive), 1, "values left behind");
