@@ -10,27 +10,24 @@ out=$PWD/target/mutants
 # In a copy, so that this tree can be worked on meanwhile.
 copy_tree "$out/tree"
 cd "$out/tree"
-rm -rf "$out/mutants.out" "$out/mutants.out.old"
+rm -rf "$out/mutants.out" "$out/mutants.out.old" "$out"/{caught,hung,unviable}
 # What is built for each of them is to be small, and what runs, short.
 export CARGO_TARGET_DIR=$out/build CARGO_PROFILE_DEV_DEBUG=0 CARGO_INCREMENTAL=1
 export RUSTFLAGS="--cfg few_columns ${RUSTFLAGS:-}" PROPTEST_CASES=300 COFLIGHT_TEST_DEADLINE=15
 
-# Seconds that the tests may take with a mutant in; who hangs longer was noticed. Few want to wait for every one.
-patience=180
 chosen=()
 case ${1:-} in
-    "")
-        chosen=(--shard "${SHARD:-0/180}")
-        patience=60
-        ;;
+    "") chosen=(--shard "${SHARD:-0/180}") ;;
     all) ;;
     *) for file; do chosen+=(--file "$file"); done ;;
 esac
 
-# try OPTION...: tries those that survived so far.
+# try SECONDS OPTION...: tries those that survived so far. Who hangs for so many seconds was noticed.
 try() {
-    local status=0
-    cargo mutants --in-place --baseline skip --iterate --timeout "$patience" --build-timeout 300 --colors never --output "$out" \
+    local patience=$1 status=0
+    shift
+    [ ! -e "$out/mutants.out" ] || [ -s "$out/mutants.out/missed.txt" ] || return 0
+    cargo mutants "${way[@]}" --baseline skip --iterate --timeout "$patience" --build-timeout 300 --colors never --output "$out" \
         --package coflight-core "${chosen[@]}" "$@" >>"$out/log" 2>&1 || status=$?
     # 2: some survived; 3: some hung, and were noticed by that.
     [[ $status = [023] ]] || {
@@ -38,6 +35,15 @@ try() {
         echo "error: cargo-mutants ended with $status" >&2
         exit 1
     }
+    cat "$out/mutants.out/caught.txt" >>"$out/caught"
+    cat "$out/mutants.out/timeout.txt" >>"$out/hung"
+    cat "$out/mutants.out/unviable.txt" >>"$out/unviable"
+    # So that those who hung are not tried again.
+    cat "$out/mutants.out/timeout.txt" >>"$out/mutants.out/caught.txt"
+}
+
+of() {
+    wc -l <"$out/$1"
 }
 
 step "mutants"
@@ -47,20 +53,24 @@ cargo test --quiet -p coflight-core -p coflight-tests --lib --tests >"$out/log" 
     echo "error: the tests fail without any mutant" >&2
     exit 1
 }
-if [ ${#chosen[@]} = 0 ] || [ "${chosen[0]}" = --file ]; then
-    # First by what is quickly built.
-    try --test-package coflight-core -- --lib
-    try --test-package coflight-tests --cargo-arg=--test=model
+if [ "${1:-}" = "" ]; then
+    way=(--in-place)
+    try 60 --test-package coflight-core,coflight-tests
+else
+    # As many at a time as there are processors, each in a copy with a target folder of its own. First by what is quickly built.
+    way=(--jobs "$(nproc)")
+    unset CARGO_TARGET_DIR
+    export TMPDIR=$out
+    try 15 --test-package coflight-core -- --lib
+    try 15 --test-package coflight-tests --cargo-arg=--test=model
+    try 60 --test-package coflight-tests --cargo-arg=--test=contract
+    try 60 --test-package coflight-tests --cargo-arg=--test=memory --cargo-arg=--test=observe --cargo-arg=--test=systems
 fi
-try --test-package coflight-core,coflight-tests
 
-of() {
-    cat "$@" 2>/dev/null | wc -l
-}
-cd "$out/mutants.out"
-echo "mutants: $(of caught.txt previously_caught.txt) caught, $(of timeout.txt) hung and so noticed, $(of missed.txt) survived; $(of unviable.txt) did not build"
-if [ -s missed.txt ]; then
-    cat missed.txt
+missed=$out/mutants.out/missed.txt
+echo "mutants: $(of caught) caught, $(of hung) hung and so noticed, $(wc -l <"$missed") survived; $(of unviable) did not build"
+if [ -s "$missed" ]; then
+    cat "$missed"
     echo "error: no test fails with these; write one, or say in .cargo/mutants.toml why none could" >&2
     exit 1
 fi
