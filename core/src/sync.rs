@@ -19,11 +19,14 @@ pub(crate) use portable_atomic_util::Arc;
 #[cfg(not(any(loom, shuttle, feature = "portable-atomic")))]
 pub(crate) use core::sync::atomic::{AtomicUsize, Ordering};
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicUsize, Ordering};
+pub(crate) use loom::sync::atomic::Ordering;
 #[cfg(all(not(any(loom, shuttle)), feature = "portable-atomic"))]
 pub(crate) use portable_atomic::{AtomicUsize, Ordering};
 #[cfg(shuttle)]
 pub(crate) use shuttle::sync::atomic::{AtomicUsize, Ordering};
+
+#[cfg(loom)]
+pub(crate) use watched::AtomicUsize;
 
 /// The count of a flight's owners. Apart from the other `Arc`s, which model checkers need not watch and could not unsize.
 #[cfg(not(any(loom, shuttle)))]
@@ -133,4 +136,55 @@ pub(crate) fn relax() {
 pub(crate) fn unseen_step() {
     #[cfg(shuttle)]
     shuttle::thread::yield_now();
+}
+
+/// loom's atomics, whose loads take part in the order of steps.
+///
+/// loom remembers one access of an atomic that a write could trade places with, the last. A thread that reads before it writes so hides the reads of others, and
+/// the orders in which the write comes first are left out: [tokio-rs/loom#166](https://github.com/tokio-rs/loom/issues/166),
+/// [#392](https://github.com/tokio-rs/loom/issues/392). Here each load comes after a step that no two threads can take in either order, on an atomic beside it
+/// that says nothing about memory.
+#[cfg(loom)]
+pub(crate) mod watched {
+    use loom::sync::atomic::Ordering;
+
+    #[derive(Debug, Default)]
+    pub(crate) struct AtomicUsize {
+        value: loom::sync::atomic::AtomicUsize,
+        turns: loom::sync::atomic::AtomicUsize,
+    }
+
+    impl AtomicUsize {
+        pub(crate) fn new(value: usize) -> Self {
+            Self { value: loom::sync::atomic::AtomicUsize::new(value), turns: loom::sync::atomic::AtomicUsize::new(0) }
+        }
+
+        pub(crate) fn load(&self, order: Ordering) -> usize {
+            self.take_turn();
+            self.value.load(order)
+        }
+
+        /// Loads as well.
+        pub(crate) fn fetch_update(
+            &self,
+            set: Ordering,
+            fetch: Ordering,
+            change: impl FnMut(usize) -> Option<usize>,
+        ) -> Result<usize, usize> {
+            self.take_turn();
+            self.value.fetch_update(set, fetch, change)
+        }
+
+        fn take_turn(&self) {
+            self.turns.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    impl core::ops::Deref for AtomicUsize {
+        type Target = loom::sync::atomic::AtomicUsize;
+
+        fn deref(&self) -> &Self::Target {
+            &self.value
+        }
+    }
 }

@@ -157,6 +157,14 @@ impl Works {
         work.end()
     }
 
+    /// A work that waits for one gate after the other.
+    pub async fn behind_both(self: Arc<Self>, first: Arc<Gate>, second: Arc<Gate>) -> Value {
+        let work = self.begin();
+        first.wait().await;
+        second.wait().await;
+        work.end()
+    }
+
     /// A work that never ends.
     pub async fn never(self: Arc<Self>) -> Value {
         let _work = self.begin();

@@ -2,7 +2,7 @@
 
 use coflight_core::Error;
 
-use crate::common::{Bench, Gate, aboard, block_on, check, elsewhere, thread, value};
+use crate::common::{Answer, Bench, Gate, aboard, block_on, check, elsewhere, thread, value};
 
 /// Promises 4 and 13.
 #[test]
@@ -19,21 +19,43 @@ fn forget_against_completion() {
     });
 }
 
-/// Promises 2, 13 and 18.
+/// Promises 2, 13 and 18: all aboard are told the same.
 #[test]
 fn cancel_against_completion() {
     check("cancel against completion", 4, || {
+        let (bench, gate) = (Bench::new(), Gate::new());
+        let leader = aboard(bench.run(bench.works().behind(gate.clone())));
+        let follower = aboard(bench.run(bench.works().never()));
+        gate.open();
+        let leader = elsewhere(leader);
+        let cancelled = bench.flights.cancel(&1);
+        let (theirs, mine) = (leader.join().unwrap(), block_on(follower));
+        assert_eq!(theirs, mine);
+        was_cancelled(&bench, mine, cancelled);
+        drop(theirs);
+        bench.ends_clean();
+    });
+}
+
+/// As above, with nobody who waits, so that less is written.
+#[test]
+fn cancel_against_a_lone_completion() {
+    check("cancel against a lone completion", 6, || {
         let bench = Bench::new();
         let other = elsewhere(bench.run(bench.works().ready()));
         let cancelled = bench.flights.cancel(&1);
-        match other.join().unwrap() {
-            Ok(_) => assert!(!cancelled),
-            Err(error) => assert!(cancelled && error == Error::Cancelled),
-        }
-        let stats = bench.flights.stats();
-        assert_eq!((stats.cancelled, stats.completed), (u64::from(cancelled), u64::from(!cancelled)));
+        was_cancelled(&bench, other.join().unwrap(), cancelled);
         bench.ends_clean();
     });
+}
+
+fn was_cancelled(bench: &Bench, answer: Answer, cancelled: bool) {
+    match answer {
+        Ok(_) => assert!(!cancelled),
+        Err(error) => assert!(cancelled && error == Error::Cancelled),
+    }
+    let stats = bench.flights.stats();
+    assert_eq!((stats.cancelled, stats.completed), (u64::from(cancelled), u64::from(!cancelled)));
 }
 
 /// Promises 1 and 13: a work that is being run when its flight is cancelled is gone before the next begins.

@@ -27,7 +27,7 @@ fn a_relayed_failure_against_its_starter() {
 /// Promises 3, 7 and 17: whoever goes last takes the work along.
 #[test]
 fn a_detached_task_is_dropped_while_its_caller_leaves() {
-    check("a detached task is dropped while its caller leaves", 3, || {
+    check("a detached task is dropped while its caller leaves", 5, || {
         let runtime = Virtual::new();
         let bench = Bench::of(Group::builder().shards(1).runtime(runtime.clone()).detach(true).build());
         let call = aboard(bench.spawn(bench.works().never()));

@@ -10,7 +10,7 @@ use crate::common::{Bench, ON_PURPOSE, aboard, block_on, check, elsewhere, poll,
 /// Promises 1, 2 and 3.
 #[test]
 fn join_against_completion() {
-    check("join against completion", 3, || {
+    check("join against completion", 4, || {
         let bench = Bench::new();
         let other = elsewhere(bench.run(bench.works().ready()));
         let mine = value(block_on(bench.run(bench.works().ready())));
@@ -24,7 +24,7 @@ fn join_against_completion() {
 /// Promise 3: the lost wake-up. The follower may be about to listen while the result is published.
 #[test]
 fn publishing_against_registering() {
-    check("publishing against registering", 3, || {
+    check("publishing against registering", 4, || {
         let bench = Bench::new();
         let Entry::Leader(leader) = bench.flights.enter(&1) else { unreachable!("the first to ask") };
         let other = elsewhere(bench.run(bench.works().ready()));
@@ -39,7 +39,7 @@ fn publishing_against_registering() {
 /// Promises 1, 6 and 7.
 #[test]
 fn leader_drop_against_join() {
-    check("leader drop against join", 3, || {
+    check("leader drop against join", 4, || {
         let bench = Bench::new();
         let leader = aboard(bench.run(bench.works().never()));
         let other = elsewhere(bench.run(bench.works().ready()));
@@ -52,7 +52,7 @@ fn leader_drop_against_join() {
 /// Promises 1, 3 and 7: a flight that lost its last caller is not joined.
 #[test]
 fn last_caller_out_against_a_newcomer() {
-    check("last caller out against a newcomer", 3, || {
+    check("last caller out against a newcomer", 4, || {
         let bench = Bench::new();
         let leader = aboard(bench.relay(bench.works().never()));
         let (mut newcomer, works) = (bench.run(bench.works().ready()), bench.works());
@@ -95,7 +95,7 @@ fn panic_against_join() {
 /// What is released is never shared, and nobody waits for it.
 #[test]
 fn release_against_join() {
-    check("release against join", 3, || {
+    check("release against join", 5, || {
         let bench = Bench::new();
         let Entry::Leader(leader) = bench.flights.enter(&1) else { unreachable!("the first to ask") };
         let (flights, works) = (bench.flights.clone(), bench.works());

@@ -8,7 +8,7 @@ use crate::virtual_time::{TICK, Virtual};
 /// Promises 2, 14 and 18: all aboard are told the same.
 #[test]
 fn timeout_against_completion() {
-    check("timeout against completion", 2, || {
+    check("timeout against completion", 3, || {
         let time = Virtual::new();
         let bench = Bench::of(Group::builder().shards(1).runtime(time.clone()).timeout(TICK).build());
         let gate = Gate::new();
@@ -34,7 +34,7 @@ fn timeout_against_completion() {
 /// Promises 3 and 16: served or started afresh, and nothing stays.
 #[test]
 fn the_linger_window_closes_against_a_join() {
-    check("the linger window closes against a join", 2, || {
+    check("the linger window closes against a join", 3, || {
         let time = Virtual::new();
         let bench = Bench::of(Group::builder().shards(1).runtime(time.clone()).linger(TICK).build());
         let first = value(block_on(bench.run(bench.works().ready())));
@@ -66,7 +66,7 @@ fn the_linger_window_closes_against_a_join() {
 /// Promises 3 and 13: what is forgotten in the very moment in which it begins to linger does not.
 #[test]
 fn forget_against_a_result_that_lingers() {
-    check("forget against a result that lingers", 3, || {
+    check("forget against a result that lingers", 5, || {
         let time = Virtual::new();
         let bench = Bench::of(Group::builder().shards(1).runtime(time.clone()).linger(TICK).build());
         let leader = elsewhere(bench.run(bench.works().ready()));
@@ -105,7 +105,7 @@ fn an_overtaker_lands_against_its_leader() {
 /// Promise 15: of two who ask at once for the last place, one gets it.
 #[test]
 fn two_newcomers_for_one_place() {
-    check("two newcomers for one place", 3, || {
+    check("two newcomers for one place", 6, || {
         let bench = Bench::of(Group::builder().shards(1).max_flights(1).build());
         let take = |flights: &Flights, key: u8| match flights.enter(&key) {
             Entry::Leader(leader) => Some(leader),
