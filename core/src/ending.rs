@@ -90,9 +90,11 @@ impl<K, V> FlightRef<K, V> {
         // A judgement that panics is none.
         panics::contain(|| failed = failed || terms.is_failure(&value));
         if let Some(main) = terms.main() {
-            if !self.state.load().is_open() {
-                // Another took its place, or its time was over.
-                return Landing::Elsewhere;
+            let now = self.state.load();
+            if !now.is_open() {
+                // Another took its place, or its time was over. With everybody released it is alone, as they are, and has what its work came to.
+                let is_alone = main.state.load().phase() == Phase::Released && !now.is_late();
+                return if is_alone { Landing::Own(value) } else { Landing::Elsewhere };
             }
             if failed && self.may_fail_alone(table, main, terms) {
                 if owner == Owner::Leader {

@@ -74,6 +74,15 @@ fn an_overtaker_cannot_release_a_cancelled_flight() {
     passes(overtaken(), &[leads, overtakes, [Op::Cancel(0), Op::Release(0)]].concat());
 }
 
+/// Promise 14: who is released goes alone, and so does a replaced overtaker, which has what its work came to.
+#[test]
+fn an_overtaker_that_was_replaced_and_released_has_its_own_value() {
+    let ask = Op::Ask(Request::new(Verb::Enter, 0));
+    let limits = Limits { overtake_after: Some(0), ..Limits::default() };
+    let setup = Setup { limits, ..Setup::default() };
+    passes(setup, &[ask, ask, ask, Op::Settle, Op::Release(0), Op::Finish(0, End::Value)]);
+}
+
 /// Promise 18: a retry is one only if somebody is there to try.
 #[test]
 fn the_failure_of_an_overtaker_who_is_left_alone_is_the_flights() {
