@@ -1,4 +1,5 @@
-# Sourced by the other scripts: strict mode, the repository as working folder, and ways to get what is missing.
+# Sourced by the other scripts: strict mode, the repository as working folder, and ways to get what is missing. A script ends with 1 if it found
+# something, and with 3 if it could not look.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -18,7 +19,7 @@ need() {
     install_packages "$@"
     command -v "$command" >/dev/null || {
         echo "error: '$command' is still missing after installing: $*" >&2
-        exit 1
+        exit 3
     }
 }
 
@@ -26,7 +27,7 @@ need() {
 install_packages() {
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
         echo "error: please install: $* (as root on Debian: apt-get install $*)" >&2
-        exit 1
+        exit 3
     fi
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --allow-downgrades "$@" >/dev/null
@@ -35,7 +36,7 @@ install_packages() {
 need_rust() {
     command -v cargo >/dev/null || {
         echo "error: no Rust toolchain found; install one from https://rustup.rs" >&2
-        exit 1
+        exit 3
     }
     # The bundled SQLite of one example is C.
     need cc gcc libc6-dev
@@ -51,7 +52,7 @@ need_msrv() {
         version=$(apt-cache madison rustc-web 2>/dev/null | awk '$3 ~ /^1\.85\./ { print $3; exit }')
         if [ -z "$version" ]; then
             echo "error: this needs Rust 1.85 and its sources as /usr/bin/rustc (Debian 12: rustc-web, cargo-web, libstd-rust-web-dev, rust-web-src)" >&2
-            exit 1
+            exit 3
         fi
         install_packages {rustc-web,cargo-web,libstd-rust-web-dev,rust-web-src}="$version"
     fi
@@ -62,13 +63,28 @@ msrv_cargo() {
     CARGO_TARGET_DIR=target/msrv RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc RUSTC_BOOTSTRAP=1 /usr/bin/cargo "$@"
 }
 
+# nightly COMMAND...: cargo of a nightly compiler, by whatever name there is one.
+nightly() {
+    if cargo +nightly --version >/dev/null 2>&1; then
+        cargo +nightly "$@"
+    elif cargo --version | grep -q nightly; then
+        cargo "$@"
+    else
+        echo "error: this needs a nightly Rust: rustup toolchain install nightly --profile minimal" >&2
+        exit 3
+    fi
+}
+
 # need_tool TOOL: a subcommand of cargo, built from the registry if it is missing.
 need_tool() {
     command -v "$1" >/dev/null && return
     need_rust
     step "installing $1"
     # In a folder of its own, so that the target folder of this project stays what it is.
-    CARGO_TARGET_DIR=$(mktemp -d) cargo install --quiet --locked --root "${CARGO_HOME:-$HOME/.cargo}" "$1"
+    local folder
+    folder=$(mktemp -d)
+    CARGO_TARGET_DIR=$folder cargo install --quiet --locked --root "${CARGO_HOME:-$HOME/.cargo}" "$1" || exit 3
+    rm -rf "$folder"
     export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 }
 
@@ -80,7 +96,8 @@ builds() {
     }
 }
 
-# copy_tree FOLDER: this tree as it is, into a folder in which only `target` is left from before.
+# copy_tree FOLDER: this tree as it is, into a folder in which only `target` is left from before. The copy is a repository, so that it can be copied
+# again.
 copy_tree() {
     mkdir -p "$1"
     find "$1" -mindepth 1 -maxdepth 1 ! -name target -exec rm -rf {} +
@@ -88,6 +105,8 @@ copy_tree() {
     git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' file; do
         [ ! -e "$file" ] || printf '%s\0' "$file"
     done | xargs -0 cp --parents -t "$1"
+    git -C "$1" init --quiet
+    git -C "$1" add --all
 }
 
 # Every script can be shown to fail: with BUG=NAME it checks a copy of this tree with ci/bugs/NAME.patch applied. It ends with 3 if it could not
@@ -99,10 +118,13 @@ plant() {
         echo "error: no such bug: $1; there are: $(cd ci/bugs && echo *.patch)" >&2
         exit 3
     fi
+    mkdir -p "$copy"
+    # One at a time in this folder.
+    exec 9>"$copy.lock"
+    flock 9
     copy_tree "$copy" || exit 3
     cd "$copy"
-    # The copy lies inside a repository, whose paths must not matter.
-    GIT_CEILING_DIRECTORIES=$(dirname "$copy") git apply "$patch" || {
+    git apply "$patch" || {
         echo "error: the bug does not fit the code any more: $1" >&2
         exit 3
     }

@@ -16,25 +16,17 @@ fi
 [ $# = 0 ] || targets=("$@")
 seconds=$(((${seconds:-$((10 * ${#targets[@]}))} + ${#targets[@]} - 1) / ${#targets[@]}))
 
-# By whatever name there is a nightly compiler.
-nightly() {
-    if cargo +nightly --version >/dev/null 2>&1; then
-        cargo +nightly "$@"
-    else
-        cargo "$@"
-    fi
-}
-
 # seeds FOLDER: programs of some length to start from, the same each time.
 seeds() {
     [ ! -e "$1" ] || return 0
-    mkdir -p "$1"
-    local nth
+    rm -rf "$1.new"
+    mkdir -p "$1.new"
+    local nth octal
     for nth in {1..40}; do
-        awk -v seed="$nth" 'BEGIN { srand(seed); for (i = 0; i < 150; i++) printf "\\%03o", int(256 * rand()) }' >"$1/octal"
-        printf "$(cat "$1/octal")" >"$1/seed-$nth"
+        octal=$(awk -v seed="$nth" 'BEGIN { srand(seed); for (i = 0; i < 150; i++) printf "\\%03o", int(256 * rand()) }')
+        printf "$octal" >"$1.new/seed-$nth"
     done
-    rm "$1/octal"
+    mv "$1.new" "$1"
 }
 
 # Programs are made of choices, not of magic numbers: the fuzzer learns nothing from watching comparisons, which would cost most of the time.
@@ -52,12 +44,14 @@ for target in "${targets[@]}"; do
     nightly fuzz run "${flags[@]}" "$target" -- -max_total_time="$seconds" -max_len=300 -len_control=0 -timeout=30 -detect_leaks=0 -rss_limit_mb=4096 \
         -print_final_stats=1 -verbosity=0 >"$log" 2>&1 || status=$?
     if [ "$status" != 0 ]; then
+        # What is wrong comes first, then a stack, and last the program.
+        grep -A 6 'panicked at' "$log" | head -n 20
         grep -v '^INFO' "$log" | tail -n 150
-        artifact=$(grep -o 'fuzz/artifacts/[^ ]*' "$log" | tail -n 1)
+        artifact=$(grep -o 'fuzz/artifacts/[^ ]*' "$log" | tail -n 1 || true)
         echo "error: '$target' failed; to see it again: cargo +nightly fuzz run $target $artifact" >&2
         exit 1
     fi
     awk -v target="$target" '/number_of_executed_units/ { runs = $2 } /average_exec_per_sec/ { rate = $2 }
-        END { printf "%s: %d executions, %d a second\n", target, runs, rate }' "$log"
+        END { printf "%s: %d executions, %d a second\n", target, runs, rate; exit runs == 0 }' "$log"
     rm "$log"
 done

@@ -24,7 +24,11 @@ if [ $status != 0 ]; then
     echo "error: a model failed; run it alone with LOOM_LOG=1 to see the steps" >&2
     exit 1
 fi
+grep -q 'loom: ' "$log" || {
+    echo "error: there is no such model: $*" >&2
+    exit 3
+}
 grep -o 'loom: .*' "$log" | sort
 grep -o 'loom: .*' "$log" | awk '{ models++; for (i = 1; i < NF; i++) if ($(i + 1) ~ /^executions/) all += $i }
-    END { printf "models: %d, executions: %d\n", models, all; exit models == 0 }'
+    END { printf "models: %d, executions: %d\n", models, all }'
 rm "$log"

@@ -28,5 +28,5 @@ for patch in ci/bugs/*.patch; do
         caught=$((caught + 1))
     done
 done
+[ "$caught" -gt 0 ] || { echo "error: no such bug: $*; there are: $(cd ci/bugs && echo *.patch)" >&2; exit 1; }
 echo "planted bugs caught: $caught"
-[ "$caught" -gt 0 ]

@@ -5,6 +5,7 @@
 planted=${BUG:-}
 source "$(dirname "$0")/common.sh"
 need_rust
+[ "$(uname -m)" = x86_64 ] || { echo "error: these are set up for x86-64 only" >&2; exit 3; }
 
 chosen=all long=
 for argument; do
@@ -80,6 +81,7 @@ soak() {
     for part; do
         [ "$part" = test ] && command+=(run) || command+=("$part")
     done
+    builds "${command[@]/#run/build}" --quiet -p coflight-tests --bin soak
     "${command[@]}" --quiet -p coflight-tests --bin soak -- "$soaked" >>"$log" 2>&1 || status=$?
     if [ $status != 0 ]; then
         tail -n 60 "$log"
@@ -97,10 +99,7 @@ finish() {
 }
 
 need_nightly() {
-    cargo +nightly --version >/dev/null 2>&1 || {
-        echo "error: this needs a nightly Rust: rustup toolchain install nightly" >&2
-        exit 3
-    }
+    nightly --version >/dev/null
     # Stacks with names, by which suppressions go.
     need llvm-symbolizer llvm
 }
@@ -111,7 +110,7 @@ check_address() {
     export RUSTFLAGS=-Zsanitizer=address
     export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_init_order=1:check_initialization_order=1
     export LSAN_OPTIONS=suppressions=$PWD/ci/leaks.suppressions:print_suppressions=0
-    suite cargo +nightly test --locked --target $host
+    suite nightly test --locked --target $host
 }
 
 check_leak() {
@@ -119,7 +118,7 @@ check_leak() {
     begin leak "what is never freed"
     export RUSTFLAGS=-Zsanitizer=leak
     export LSAN_OPTIONS=suppressions=$PWD/ci/leaks.suppressions:print_suppressions=0
-    suite cargo +nightly test --locked --target $host
+    suite nightly test --locked --target $host
 }
 
 check_thread() {
@@ -176,7 +175,7 @@ newer_rust() {
     mkdir -p "$newer"
     (
         cd "$newer"
-        apt-get download -qq {rustc-web,cargo-web,libstd-rust-web-dev,libstd-rust-web-$version,rust-web-src}="$full" 2>/dev/null
+        apt-get download -qq {rustc-web,cargo-web,libstd-rust-web-dev,libstd-rust-web-$version,rust-web-src}="$full" || exit 3
         for package in *.deb; do
             dpkg-deb -x "$package" .
             rm "$package"

@@ -19,7 +19,7 @@ use critical_section::Mutex;
 use crate::board::{CYCLES, Irq};
 use crate::exit;
 
-/// Milliseconds; all checks together take less than one second.
+/// Milliseconds; all checks together take less than half of it.
 const WATCHDOG: u64 = 6_000;
 
 static TICKS: Mutex<Cell<u64>> = Mutex::new(Cell::new(0));
