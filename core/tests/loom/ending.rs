@@ -14,6 +14,7 @@ fn forget_against_completion() {
         let mine = value(block_on(bench.run(bench.works().ready_beside())));
         let theirs = value(other.join().unwrap());
         assert!(!(forgot && mine == theirs), "a newcomer got what was forgotten");
+        assert_eq!(bench.works.begun(), if mine == theirs { 1 } else { 2 });
         drop((mine, theirs));
         bench.ends_clean();
     });
@@ -76,6 +77,7 @@ fn cancel_against_a_newcomer() {
             Ok(mine) => assert!(!cancelled && mine.0 == 0),
             Err(error) => assert!(cancelled && error == Error::Cancelled && theirs.0 == 1),
         }
+        assert_eq!(bench.flights.stats().cancelled, u64::from(cancelled));
         drop(theirs);
         bench.ends_clean();
     });

@@ -55,7 +55,10 @@ fn a_runtime_is_shut_down_against_a_follower() {
         });
         drop(leader);
         dropped.join().unwrap();
-        drop(value(follower.join().unwrap()));
+        let value = value(follower.join().unwrap());
+        // Its own: nobody has opened the gate.
+        assert_eq!(value.0 + 1, bench.works.begun());
+        drop(value);
         gate.open();
         bench.ends_clean();
     });

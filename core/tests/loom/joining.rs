@@ -45,6 +45,8 @@ fn leader_drop_against_join() {
         let other = elsewhere(bench.run(bench.works().ready()));
         drop(leader);
         assert_eq!(value(other.join().unwrap()).0, 1);
+        let stats = bench.flights.stats();
+        assert_eq!((bench.works.begun(), stats.handovers + stats.abandoned), (2, 1));
         bench.ends_clean();
     });
 }
@@ -55,14 +57,25 @@ fn last_caller_out_against_a_newcomer() {
     check("last caller out against a newcomer", 4, || {
         let bench = Bench::new();
         let leader = aboard(bench.relay(bench.works().never()));
-        let (mut newcomer, works) = (bench.run(bench.works().ready()), bench.works());
+        let mut newcomer = bench.run(bench.works().ready());
         let other = thread::spawn(move || match poll(&mut newcomer) {
-            Poll::Ready(answer) => assert_eq!(value(answer).0, 1),
-            // It joined in time, and would wait for ever.
-            Poll::Pending => assert_eq!(works.begun(), 1),
+            Poll::Ready(answer) => {
+                assert_eq!(value(answer).0, 1);
+                None
+            }
+            Poll::Pending => Some(newcomer),
         });
         drop(leader);
-        other.join().unwrap();
+        if let Some(mut newcomer) = other.join().unwrap() {
+            if bench.flights.is_empty() {
+                // It waited for the flight to be torn down.
+                assert_eq!(value(block_on(newcomer)).0, 1);
+            } else {
+                // It joined in time, and would wait for ever.
+                assert!(poll(&mut newcomer).is_pending());
+                assert_eq!(bench.works.begun(), 1);
+            }
+        }
         bench.ends_clean();
     });
 }
@@ -79,15 +92,23 @@ fn panic_against_join() {
             panic_any(ON_PURPOSE)
         });
         let mine = catch_unwind(AssertUnwindSafe(|| block_on(call)));
-        match (mine, other.join().unwrap()) {
+        let (begun, panicked) = match (mine, other.join().unwrap()) {
             // The other one led.
-            (Ok(mine), theirs) => assert_eq!(value(mine), value(theirs)),
-            (Err(_), Err(Error::Panicked(panic))) => assert_eq!(panic.message(), Some(ON_PURPOSE)),
+            (Ok(mine), theirs) => {
+                assert_eq!(value(mine), value(theirs));
+                (1, 0)
+            }
+            (Err(_), Err(Error::Panicked(panic))) => {
+                assert_eq!(panic.message(), Some(ON_PURPOSE));
+                (1, 1)
+            }
             (Err(payload), theirs) => {
                 assert_eq!(payload.downcast_ref(), Some(&ON_PURPOSE));
                 drop(value(theirs));
+                (2, 1)
             }
-        }
+        };
+        assert_eq!((bench.works.begun(), bench.flights.stats().panicked), (begun, panicked));
         bench.ends_clean();
     });
 }
@@ -111,6 +132,8 @@ fn release_against_join() {
         });
         leader.release().unwrap();
         other.join().unwrap();
+        let stats = bench.flights.stats();
+        assert_eq!((stats.released, stats.led + stats.alone, bench.works.begun()), (1, 2, 1));
         bench.ends_clean();
     });
 }
