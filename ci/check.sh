@@ -11,6 +11,12 @@ for patch in ci/bugs/*.patch; do
         echo "error: make it anew: $patch" >&2
         exit 1
     }
+    # What is said of it is what the patch says.
+    row="| \`$(basename "$patch" .patch)\` | $(sed -n 1p "$patch") | $(sed -n 's/^Caught by: //p' "$patch") |"
+    grep -qF "$row" docs/verification.md || {
+        echo "error: docs/verification.md should have this row: $row" >&2
+        exit 1
+    }
 done
 step "lints"
 cargo clippy --workspace --all-targets --quiet -- -D warnings

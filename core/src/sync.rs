@@ -1,15 +1,15 @@
 //! The one place that knows where locks, atomics, cells and the counts of owners come from.
 //!
-//! | build | lock | atomics and `Arc` |
-//! |---|---|---|
-//! | `std` | `std::sync::Mutex`, poison ignored: no user code ever runs under it | `core`, `alloc` |
-//! | no `std` | `spin::Mutex` | `core`, `alloc` |
-//! | no `std`, `critical-section` | `spin::Mutex` taken with interrupts off | `core`, `alloc` |
-//! | `portable-atomic` | as above | `portable-atomic`, `portable-atomic-util` |
-//! | `--cfg loom` | loom's, which tries every order of steps | loom's, and every value that a load may see |
-//! | `--cfg shuttle` | shuttle's, which tries random orders of steps | shuttle's |
+//! | build | lock | atomics, `Arc` | cells |
+//! |---|---|---|---|
+//! | `std` | `std::sync::Mutex`, poison ignored: no user code ever runs under it | `core`, `alloc` | `core` |
+//! | no `std` | `spin::Mutex` | `core`, `alloc` | `core` |
+//! | no `std`, `critical-section` | `spin::Mutex` taken with interrupts off | `core`, `alloc` | `core` |
+//! | `portable-atomic` | as above | `portable-atomic`, `portable-atomic-util` | `core` |
+//! | `--cfg loom` | loom's, which tries every order of steps | loom's, and the values that a load may see | loom's, which notice two threads |
+//! | `--cfg shuttle` | shuttle's, which tries random orders of steps | shuttle's | `core` |
 //!
-//! The last two are for `tests/loom.rs` and `tests/shuttle.rs`, and need `std`.
+//! The last two are for `tests/loom` and `tests/shuttle`, and need `std`.
 
 #[cfg(not(feature = "portable-atomic"))]
 pub(crate) use alloc::sync::Arc;
@@ -142,10 +142,10 @@ pub(crate) fn unseen_step() {
 ///
 /// loom remembers one access of an atomic that a write could trade places with, the last. A thread that reads before it writes so hides the reads of others, and
 /// the orders in which the write comes first are left out: [tokio-rs/loom#166](https://github.com/tokio-rs/loom/issues/166),
-/// [#392](https://github.com/tokio-rs/loom/issues/392). Here each load comes after a step that no two threads can take in either order, on an atomic beside it
-/// that says nothing about memory.
+/// [#392](https://github.com/tokio-rs/loom/issues/392). Here each load comes after a step whose order between threads
+/// matters to loom, on an atomic beside it that says nothing about memory.
 #[cfg(loom)]
-pub(crate) mod watched {
+mod watched {
     use loom::sync::atomic::Ordering;
 
     #[derive(Debug, Default)]

@@ -1,4 +1,4 @@
-//! Every race that the state machine was built for, tried in every order of steps (up to a bound on preemptions) and with every value
+//! Every race that the state machine was built for, tried in every order of steps (up to a bound on preemptions) and with the values
 //! that the memory model lets a load see, by loom, on the code of this crate itself.
 //!
 //! One race a test. `ci/loom.sh` runs them, and says what each covered; `docs/verification.md` says what that means.
