@@ -10,7 +10,7 @@ out=$PWD/target/mutants
 # In a copy, so that this tree can be worked on meanwhile.
 copy_tree "$out/tree"
 cd "$out/tree"
-rm -rf "$out/mutants.out" "$out/mutants.out.old" "$out"/{caught,hung,unviable}
+rm -rf "$out"/{mutants.out,mutants.out.old,caught,hung,unviable,cargo-mutants-*.tmp}
 # What is built for each of them is to be small, and what runs, short.
 export CARGO_TARGET_DIR=$out/build CARGO_PROFILE_DEV_DEBUG=0 CARGO_INCREMENTAL=1
 export RUSTFLAGS="--cfg few_columns ${RUSTFLAGS:-}" PROPTEST_CASES=300 COFLIGHT_TEST_DEADLINE=15
@@ -33,7 +33,7 @@ try() {
     [[ $status = [023] ]] || {
         tail -n 30 "$out/log"
         echo "error: cargo-mutants ended with $status" >&2
-        exit 1
+        exit 3
     }
     cat "$out/mutants.out/caught.txt" >>"$out/caught"
     cat "$out/mutants.out/timeout.txt" >>"$out/hung"
@@ -48,14 +48,19 @@ of() {
 
 step "mutants"
 builds cargo test --quiet --no-run -p coflight-core -p coflight-tests
+began=$SECONDS
 cargo test --quiet -p coflight-core -p coflight-tests --lib --tests >"$out/log" 2>&1 || {
     tail -n 60 "$out/log"
     echo "error: the tests fail without any mutant" >&2
-    exit 1
+    exit 3
 }
+# What hangs takes much longer than all the tests do, on this machine and now.
+long=$((4 * (SECONDS - began)))
+quick=$((long / 2 < 15 ? 15 : long / 2))
+long=$((long < 60 ? 60 : long))
 if [ "${1:-}" = "" ]; then
     way=(--in-place)
-    try 60 --test-package coflight-core,coflight-tests
+    try "$long" --test-package coflight-core,coflight-tests
 else
     # As many at a time as there are processors, each in a copy with a target folder of its own. First by what is quickly built.
     way=(--jobs "$(nproc)")
@@ -63,15 +68,19 @@ else
     export TMPDIR=$out
     units=()
     [ "$1" != all ] || mapfile -t units < <(grep -rl 'cfg(test)' core/src | sed 's/^/--file=/')
-    try 15 "${units[@]}" --test-package coflight-core -- --lib
+    try "$quick" "${units[@]}" --test-package coflight-core -- --lib
     # What is not tried yet must not be taken for what survived.
     rm -f "$out/mutants.out/missed.txt"
-    try 15 --test-package coflight-tests --cargo-arg=--test=model
-    try 60 --test-package coflight-tests --cargo-arg=--test=contract
-    try 60 --test-package coflight-tests --cargo-arg=--test=memory --cargo-arg=--test=observe --cargo-arg=--test=systems
+    try "$quick" --test-package coflight-tests --cargo-arg=--test=model
+    try "$long" --test-package coflight-tests --cargo-arg=--test=contract
+    try "$long" --test-package coflight-tests --cargo-arg=--test=memory --cargo-arg=--test=observe --cargo-arg=--test=systems
 fi
 
 missed=$out/mutants.out/missed.txt
+[ $(($(of caught) + $(of hung) + $(wc -l <"$missed"))) != 0 ] || {
+    echo "error: there is nothing to change in: $*" >&2
+    exit 3
+}
 echo "mutants: $(of caught) caught, $(of hung) hung and so noticed, $(wc -l <"$missed") survived; $(of unviable) did not build"
 if [ -s "$missed" ]; then
     cat "$missed"
