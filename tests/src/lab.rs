@@ -84,7 +84,7 @@ impl On {
             }
             threads.join_finished();
             // Others may wait for ever.
-            std::mem::forget(std::mem::take(&mut *threads.0.lock().unwrap()));
+            threads.0.lock().unwrap().drain(..).for_each(std::mem::forget);
         });
     }
 }
