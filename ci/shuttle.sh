@@ -32,9 +32,9 @@ timeout 3600 cargo test --quiet --release --package coflight-core --test shuttle
 if [ $status != 0 ]; then
     cat "$log"
     echo "error: failed" >&2
-    # In a copy, if a bug was planted.
     for schedule in "$failed"/*/*; do
-        [ ! -e "$schedule" ] || echo "the same steps again: cd $PWD && ci/shuttle.sh replay $(basename "$(dirname "$schedule")") $schedule" >&2
+        # In a copy, if a bug was planted.
+        [ -n "${SHUTTLE_REPLAY:-}" ] || [ ! -e "$schedule" ] || echo "the same steps again: cd $PWD && ci/shuttle.sh replay $(basename "$(dirname "$schedule")") $schedule" >&2
     done
     exit 1
 fi

@@ -1,6 +1,7 @@
 //! A group under a storm of callers, and what must hold during and after it.
 
 use std::future::Future;
+use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -19,6 +20,9 @@ const TASKS: usize = 10;
 const THREADS: usize = 10;
 /// How often each of them asks.
 const CALLS: usize = 2;
+
+/// Keys share a shard in every process alike, or no schedule could be replayed.
+type Hasher = BuildHasherDefault<DefaultHasher>;
 
 /// What callers do.
 #[derive(Clone, Copy)]
@@ -87,7 +91,7 @@ struct Value {
 
 #[derive(Clone)]
 struct Bench {
-    flights: Group<usize, Value, Tasks>,
+    flights: Group<usize, Value, Tasks, Hasher>,
     works: Arc<Works>,
     /// Over this schedule, and over all.
     seen: Arc<Mutex<Seen>>,
@@ -114,7 +118,7 @@ struct Works {
 
 impl Bench {
     fn new(all: Arc<Mutex<Seen>>) -> Self {
-        let flights = Group::builder().shards(2).runtime(Tasks).build();
+        let flights = Group::builder().shards(2).runtime(Tasks).hasher(Hasher::default()).build();
         Self { flights, works: Arc::default(), seen: Arc::default(), all }
     }
 
