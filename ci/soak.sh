@@ -4,6 +4,9 @@
 source "$(dirname "$0")/common.sh"
 need_rust
 
+# Rounds enough to see whether memory grows.
+export SOAK_MUST_COMPARE=1
+
 step "soak"
 builds cargo build --release --quiet -p coflight-tests --bin soak
 "${CARGO_TARGET_DIR:-target}/release/soak" "${1:-10}" ${2:+"$2"}

@@ -4,9 +4,11 @@
 //! `soak [seconds] [seed]`. A seed gives the same programs, as far as schedulers allow the same rounds.
 
 mod growth;
+mod panics;
 mod places;
 mod round;
 mod sums;
+mod watchdog;
 
 use std::process::exit;
 use std::time::{Duration, Instant};
@@ -17,21 +19,18 @@ use coflight_tests::Counting;
 static ALLOCATOR: Counting = Counting;
 
 fn main() {
-    // Timers of a runtime that was shut down panic, which is contained.
-    let print = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        if !panic.to_string().contains("shut") {
-            print(panic);
-        }
-    }));
+    panics::watch();
     let (seconds, seed) = (argument(1).unwrap_or(10), argument(2).unwrap_or_else(fresh_seed));
     println!("soak: {seconds} s, seed {seed}");
-    let places = places::Places::new();
+    let (places, watchdog) = (places::Places::new(), watchdog::Watchdog::start(seed));
     let (mut sums, mut growth) = (sums::Sums::default(), growth::Growth::new());
     let start = Instant::now();
     for number in 0.. {
+        watchdog.begins(number);
         let round = round::Round::new(seed, number);
-        match round.run(&places) {
+        let ran = round.run(&places, &watchdog);
+        // First that: whatever else is wrong may come of it.
+        match panics::first().map_or(ran, Err) {
             Ok(totals) => sums.add(&round, &totals),
             Err(error) => {
                 println!("{error}\nin round {number} of seed {seed}: {round:?}\nagain: ci/soak.sh {seconds} {seed}");

@@ -14,6 +14,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use crate::places::{self, PLACES, Place, Places};
+use crate::watchdog::Watchdog;
 
 /// Far longer than any round takes.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -67,7 +68,7 @@ impl Round {
     /// # Errors
     ///
     /// What did not hold.
-    pub fn run(&self, places: &Places) -> Result<Totals, String> {
+    pub fn run(&self, places: &Places, watchdog: &Watchdog) -> Result<Totals, String> {
         let own = self.shut_down.map(|_| places::tokio());
         let tokio = own.as_ref().map_or(places.tokio(), |tokio| tokio.handle()).clone();
         let terms = Terms::of(&self.program);
@@ -83,15 +84,18 @@ impl Round {
             .zip(PLACES.into_iter().cycle())
             .map(|(ops, place)| Some(place.start(&tokio, Actor::new(stage.clone(), place == Place::Thread).act(ops))))
             .collect();
+        watchdog.waits_for("an aborted actor to be dropped where it stands");
         for (after, actor) in &self.aborts {
             thread::sleep(TICK * *after);
             tasks[*actor].take().into_iter().for_each(places::Task::abort);
         }
         tasks.into_iter().flatten().for_each(places::Task::detach);
+        watchdog.waits_for("a runtime to shut down");
         if let (Some(tokio), Some(after)) = (own, self.shut_down) {
             thread::sleep(TICK * after);
             tokio.shutdown_timeout(DEADLINE);
         }
+        watchdog.waits_for("the actors, and what they left behind, to come to an end");
         let left = stage.ledger.wait(DEADLINE);
         if left > 0 || !rests(&stage, DEADLINE) {
             let (stats, flights) = (stage.group.stats(), stage.group.in_flight());
