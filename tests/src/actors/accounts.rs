@@ -9,6 +9,7 @@ use coflight::{EventKind, Role, Runtime, Stats, Verb};
 
 use super::actor::Stage;
 use super::ledger::{Call, Ledger};
+use super::tally::{add, differs};
 use super::work::Work;
 use crate::model::program::End;
 use crate::model::reference::{Answer, Why};
@@ -54,6 +55,7 @@ pub fn check<R: Runtime>(stage: &Stage<R>) -> Result<Totals, String> {
     }
     // Taken out: they hold the ledger in turn.
     let calls = std::mem::take(&mut *ledger.calls.lock().unwrap());
+    expect(calls.len() == ledger.made(), || format!("{} calls were made, {} are over", ledger.made(), calls.len()))?;
     let works: BTreeMap<usize, &Work> = calls.iter().map(|call| (call.work.id, &*call.work)).collect();
     for call in &*calls {
         check_call(call, &works, ledger).map_err(|error| format!("call {}: {error}", call.work.id))?;
@@ -131,39 +133,81 @@ fn check_times(calls: &[Call]) -> Result<(), String> {
     Ok(())
 }
 
+/// What is sure of the calls is counted, and no more than may be. Where nobody left and nothing was ended from outside, both are the same.
 fn check_stats(stats: &Stats, calls: &[Call], ledger: &Ledger) -> Result<(), String> {
+    let terms = &ledger.terms;
     expect(stats.led == stats.ended(), || "flights led and ended".into())?;
-    let asked = calls.iter().filter(|call| call.asked.is_some()).count() as u64;
-    // One that left, or whose time was over, may have been waiting for the key still.
-    let sure =
-        |call: &&Call| !matches!(call.answer, None | Some((_, Answer::Error(Why::TimedOut | Why::WaitTimedOut))));
-    let sure = calls.iter().filter(sure).count() as u64;
-    expect((sure..=asked).contains(&stats.calls()), || {
-        format!("{asked} asked, {sure} of them came aboard for certain")
-    })?;
-    let refused = calls.iter().filter(|call| matches!(call.answer, Some((_, Answer::Error(Why::Full))))).count() as u64;
-    // An `enter` is refused before it is told.
-    let untold = calls.iter().filter(|call| call.request.verb == Verb::Enter && call.answer.is_none()).count() as u64;
-    expect((refused..=refused + untold).contains(&stats.refused), || format!("{refused} were refused"))?;
-    let begun = calls.iter().filter(|call| call.work.has_begun()).count() as u64;
-    let starts = stats.led + stats.handovers + stats.overtakes + stats.alone;
-    expect(begun <= starts, || format!("{begun} works were begun"))?;
-    let ended = |panicked: bool| {
-        let came_to = calls.iter().filter_map(|call| call.work.came_to());
-        came_to.filter(|(_, end)| (*end == End::Panic) == panicked).count() as u64
+    check_unused(stats, ledger)?;
+    let number = |of: &dyn Fn(&Call) -> bool| calls.iter().filter(|call| of(call)).count() as u64;
+    let within = |name: &str, counted: u64, least: u64, most: u64| {
+        expect((least..=most).contains(&counted), || format!("{name}: {counted}, and not {least} to {most}"))
     };
-    expect(stats.completed + stats.failed <= ended(false), || format!("{} works had a result", ended(false)))?;
-    expect(stats.panicked <= ended(true), || format!("{} works panicked", ended(true)))?;
-    if ledger.terms.strict && !ledger.terms.lingers {
-        let cancelled = ledger.cancelled.load(Ordering::SeqCst) as u64;
-        expect(stats.cancelled == cancelled, || format!("{cancelled} were cancelled"))?;
+    let asked = number(&|call| call.asked.is_some());
+    within("calls", stats.calls(), number(&is_aboard), asked)?;
+    // Those who left, or whose own work panicked, do not know their part.
+    let unknown = number(&|call| call.asked.is_some() && call.role.is_none());
+    let led = number(&|call| call.role == Some(Role::Led));
+    within("led", stats.led, led, led + unknown)?;
+    let lingered = number(&|call| call.role == Some(Role::Lingered));
+    within("lingered", stats.lingered, lingered, lingered + unknown)?;
+    let joins = |call: &Call| !matches!(call.role, None | Some(Role::Led | Role::Lingered)) && !is_refused(call);
+    let joined = number(&|call| joins(call) && is_aboard(call));
+    within("joined", stats.joined, joined, number(&joins) + unknown)?;
+    let refused = number(&is_refused);
+    // An `enter` is refused before it is told.
+    let untold = number(&|call| call.request.verb == Verb::Enter && call.answer.is_none());
+    within("refused", stats.refused, refused, refused + untold)?;
+    for (role, counted) in
+        [(Role::TookOver, stats.handovers), (Role::Overtook, stats.overtakes), (Role::Alone, stats.alone)]
+    {
+        within(&format!("{role:?}"), counted, number(&|call| call.role == Some(role)), u64::MAX)?;
     }
-    if ledger.terms.one_result {
+    let begun = number(&|call| call.work.has_begun());
+    within("begun", begun, 0, stats.led + stats.handovers + stats.overtakes + stats.alone)?;
+    let ended =
+        |panicked: bool| number(&|call| call.work.came_to().is_some_and(|(_, end)| (end == End::Panic) == panicked));
+    within("results", stats.completed + stats.failed, 0, ended(false))?;
+    within("panicked", stats.panicked, 0, ended(true))?;
+    let cancelled = ledger.cancelled.load(Ordering::SeqCst) as u64;
+    // To end a result that lingers is no end of a flight, and those of a key that are ended together count as one.
+    let least = if terms.lingers { 0 } else { cancelled };
+    within("cancelled", stats.cancelled, least, if terms.apart { u64::MAX } else { cancelled })?;
+    if terms.one_result {
         let results: BTreeSet<_> = calls.iter().filter_map(result).collect();
-        let landed = stats.completed + stats.failed;
-        expect(results.len() as u64 <= landed, || format!("{} results were seen", results.len()))?;
+        within("results", stats.completed + stats.failed, results.len() as u64, u64::MAX)?;
+        within("works that ended", ended(false) + ended(true), 0, stats.led)?;
     }
     Ok(())
+}
+
+/// What the program has no use for does not happen.
+fn check_unused(stats: &Stats, ledger: &Ledger) -> Result<(), String> {
+    let terms = &ledger.terms;
+    let unused = [
+        ("lingered", terms.lingers, stats.lingered),
+        ("refused", terms.full, stats.refused),
+        ("timed out", terms.limited, stats.timed_out),
+        ("released", terms.released, stats.released + stats.alone),
+        ("overtaken", terms.overtaken, stats.overtakes),
+        ("retried", terms.retried, stats.retries),
+    ];
+    match unused.into_iter().find(|(_, used, count)| !used && *count > 0) {
+        Some((name, _, count)) => Err(format!("{count} {name}, which nobody asked for")),
+        None => Ok(()),
+    }
+}
+
+/// It came aboard, or was refused, for certain. One that left, or whose time was over, may have been waiting for the key still.
+fn is_aboard(call: &Call) -> bool {
+    match call.answer {
+        None => call.role.is_some(),
+        Some((_, Answer::Error(Why::TimedOut | Why::WaitTimedOut))) => call.role != Some(Role::Followed),
+        Some(_) => true,
+    }
+}
+
+fn is_refused(call: &Call) -> bool {
+    matches!(call.answer, Some((_, Answer::Error(Why::Full))))
 }
 
 /// Whose result a call got.
@@ -174,13 +218,27 @@ fn result(call: &Call) -> Option<usize> {
     }
 }
 
+/// What a call's observers are told of it, by the part that it says it had.
+fn part(call: &Call) -> Option<EventKind> {
+    Some(match call.role? {
+        Role::Led => EventKind::Started,
+        Role::Followed if is_refused(call) => EventKind::Refused,
+        Role::Followed if is_aboard(call) => EventKind::Joined,
+        Role::TookOver => EventKind::Handover,
+        Role::Overtook => EventKind::Overtaken,
+        Role::Lingered => EventKind::Lingered,
+        Role::Alone => EventKind::Alone,
+        _ => return None,
+    })
+}
+
 fn check_events(stats: &Stats, calls: &[Call], ledger: &Ledger) -> Result<(), String> {
     let events = ledger.events.lock().unwrap();
     let count = |kind: EventKind| events.iter().filter(|event| event.kind == kind).count() as u64;
-    let told = counted(count);
-    expect(told == counts(stats), || format!("told of {told:?}, counted {:?}", counts(stats)))?;
+    differs(*stats, count).map_or(Ok(()), Err)?;
     let results: BTreeMap<usize, usize> = calls.iter().filter_map(|call| Some((call.work.id, result(call)?))).collect();
     let (mut flights, mut boarded) = (BTreeMap::<u64, Vec<_>>::new(), BTreeSet::new());
+    let did: BTreeSet<_> = events.iter().filter_map(|event| Some((event.call?, event.kind.name()))).collect();
     for event in &*events {
         if let Some(flight) = event.flight {
             flights.entry(flight).or_default().push(event);
@@ -189,6 +247,13 @@ fn check_events(stats: &Stats, calls: &[Call], ledger: &Ledger) -> Result<(), St
             matches!(event.kind, EventKind::Started | EventKind::Joined | EventKind::Lingered | EventKind::Refused);
         let again = boards && !event.call.is_some_and(|call| boarded.insert(call));
         expect(!again, || format!("call {:?} came aboard twice", event.call))?;
+    }
+    for call in calls {
+        let (id, aboard) = (call.work.id, boarded.contains(&call.work.id));
+        let fits = if aboard { call.asked.is_some() } else { !is_aboard(call) };
+        expect(fits, || format!("call {id} came aboard, as told: {aboard}"))?;
+        let part = part(call).filter(|part| !did.contains(&(id, part.name())));
+        expect(part.is_none(), || format!("call {id} as {:?}, of which nobody was told", call.role))?;
     }
     for (number, events) in flights {
         let kinds: Vec<_> = events.iter().map(|event| event.kind).collect();
@@ -202,54 +267,4 @@ fn check_events(stats: &Stats, calls: &[Call], ledger: &Ledger) -> Result<(), St
         expect(seen.len() <= 1 || !ledger.terms.one_result, || format!("flight {number} had the results {seen:?}"))?;
     }
     Ok(())
-}
-
-fn counts(stats: &Stats) -> [u64; 15] {
-    counted(|kind| match kind {
-        EventKind::Started => stats.led,
-        EventKind::Joined => stats.joined,
-        EventKind::Lingered => stats.lingered,
-        EventKind::Refused => stats.refused,
-        EventKind::Completed => stats.completed,
-        EventKind::Failed => stats.failed,
-        EventKind::Panicked => stats.panicked,
-        EventKind::TimedOut => stats.timed_out,
-        EventKind::Cancelled => stats.cancelled,
-        EventKind::Abandoned => stats.abandoned,
-        EventKind::Released => stats.released,
-        EventKind::Handover => stats.handovers,
-        EventKind::Overtaken => stats.overtakes,
-        EventKind::Retried => stats.retries,
-        EventKind::Alone => stats.alone,
-        _ => 0,
-    })
-}
-
-fn counted(count: impl FnMut(EventKind) -> u64) -> [u64; 15] {
-    use EventKind::*;
-    let kinds =
-        [Started, Joined, Lingered, Refused, Completed, Failed, Panicked, TimedOut, Cancelled, Abandoned, Released];
-    let kinds: Vec<_> = kinds.into_iter().chain([Handover, Overtaken, Retried, Alone]).collect();
-    let counts: Vec<_> = kinds.into_iter().map(count).collect();
-    counts.try_into().expect("as many as there are")
-}
-
-/// The sum of two accounts, but for what is in progress.
-fn add(mut sum: Stats, more: &Stats) -> Stats {
-    sum.led += more.led;
-    sum.joined += more.joined;
-    sum.lingered += more.lingered;
-    sum.refused += more.refused;
-    sum.completed += more.completed;
-    sum.failed += more.failed;
-    sum.panicked += more.panicked;
-    sum.timed_out += more.timed_out;
-    sum.cancelled += more.cancelled;
-    sum.abandoned += more.abandoned;
-    sum.released += more.released;
-    sum.handovers += more.handovers;
-    sum.overtakes += more.overtakes;
-    sum.retries += more.retries;
-    sum.alone += more.alone;
-    sum
 }

@@ -11,7 +11,7 @@ use coflight::{Runtime, Verb};
 use futures_util::task::AtomicWaker;
 
 use super::caller::{Caller, Woken};
-use super::ledger::Ledger;
+use super::ledger::{Call, Ledger};
 use super::work::Work;
 use crate::model::answers::{answer, whose};
 use crate::model::asking::{self, Flights};
@@ -109,13 +109,18 @@ impl<R: Runtime> Actor<R> {
         Key::new(key, &self.stage.keys)
     }
 
-    fn ask(&mut self, request: Request) {
-        let Stage { group, ledger, tick, tagged, .. } = &self.stage;
+    /// A new call, and its work.
+    fn new_call(&self, request: Request) -> (Request, Arc<Work>) {
+        let Stage { ledger, tagged, .. } = &self.stage;
         let request = Request { tagged: request.tagged || *tagged, ..request };
-        let id = ledger.id();
-        let work = Work::new(id, request.key, request.ready, Arc::clone(ledger));
+        (request, Work::new(ledger.id(), request.key, request.ready, Arc::clone(ledger)))
+    }
+
+    fn ask(&mut self, request: Request) {
+        let Stage { group, ledger, tick, .. } = &self.stage;
+        let (request, work) = self.new_call(request);
         let start = Arc::clone(&work);
-        let call = asking::call(group.clone(), self.key(request.key), request, (id, *tick), || start.start());
+        let call = asking::call(group.clone(), self.key(request.key), request, (work.id, *tick), || start.start());
         self.works.retain(|work| work.is_open());
         self.works.push(Arc::clone(&work));
         self.callers.push(Caller {
@@ -138,13 +143,11 @@ impl<R: Runtime> Actor<R> {
 
     /// Leads or follows, and blocks this thread meanwhile.
     fn block(&mut self, request: Request) {
-        let Stage { group, ledger, tick, tagged, .. } = &self.stage;
-        let request = Request { tagged: request.tagged || *tagged, ..request };
-        let id = ledger.id();
-        let work = Work::new(id, request.key, request.ready, Arc::clone(ledger));
+        let Stage { group, ledger, tick, .. } = &self.stage;
+        let (request, work) = self.new_call(request);
         let asked = Some(ledger.now());
         let run = || {
-            let call = asking::with_options(group, &request, id, *tick);
+            let call = asking::with_options(group, &request, work.id, *tick);
             call.run_blocking_with_served(&self.key(request.key), || work.run().map_err(Arc::new))
         };
         let (answer, role) = match catch_unwind(AssertUnwindSafe(run)) {
@@ -152,7 +155,7 @@ impl<R: Runtime> Actor<R> {
             Err(payload) => (Answer::Unwound(whose(&*payload).expect("a panic of a work")), None),
         };
         let answer = Some((ledger.now(), answer));
-        let call = super::ledger::Call { request, work, asked, answer, role, led: false };
+        let call = Call { request, work, asked, answer, role, led: false };
         ledger.calls.lock().unwrap().push(call);
     }
 
@@ -225,6 +228,10 @@ impl<R: Runtime> Actor<R> {
 
 impl<R: Runtime> Drop for Actor<R> {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            // Its executor would swallow that. What works panic with does not get here.
+            self.stage.ledger.wrong("an actor unwinds".into());
+        }
         self.callers.clear();
         // Others may be waiting for them.
         for work in self.works.drain(..) {

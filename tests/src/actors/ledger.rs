@@ -35,7 +35,6 @@ pub struct Ledger {
 /// A call that is over.
 pub struct Call {
     pub request: Request,
-
     pub work: Arc<Work>,
     /// When it asked, if it did.
     pub asked: Option<u64>,
@@ -75,6 +74,11 @@ impl Ledger {
 
     pub fn id(&self) -> usize {
         self.ids.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// How many calls there were.
+    pub fn made(&self) -> usize {
+        self.ids.load(Ordering::SeqCst)
     }
 
     pub fn wrong(&self, what: String) {

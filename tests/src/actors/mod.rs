@@ -9,6 +9,7 @@ mod actor;
 mod caller;
 mod ledger;
 mod seen;
+mod tally;
 mod terms;
 mod threads;
 mod work;

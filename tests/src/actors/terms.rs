@@ -12,6 +12,11 @@ pub struct Terms {
     pub lingers: bool,
     pub limited: bool,
     pub full: bool,
+    /// A key may have several flights at a time, all in the table.
+    pub apart: bool,
+    pub overtaken: bool,
+    pub released: bool,
+    pub retried: bool,
     /// A work may be lost: its runtime was shut down; or it was overtaken, and whoever overtook it left.
     pub lost: bool,
 }
@@ -26,13 +31,18 @@ impl Terms {
         let (apart, overtaken) =
             (any(|limits| limits.max_callers || limits.join_within), any(|limits| limits.overtake_after));
         let released = program.ops.iter().any(|op| matches!(op, Op::Release(_)));
+        let retried = program.setup.retries > 0;
         let forgotten = program.ops.iter().any(|op| matches!(op, Op::Forget(_) | Op::ForgetAll));
         Self {
             strict: !(apart || overtaken || released || forgotten),
-            one_result: !(overtaken || released || program.setup.retries > 0),
+            one_result: !(overtaken || released || retried),
             lingers: any(|limits| limits.linger),
             limited: any(|limits| limits.timeout || limits.wait_timeout),
             full: any(|limits| limits.max_flights),
+            apart,
+            overtaken,
+            released,
+            retried,
             lost: overtaken,
         }
     }

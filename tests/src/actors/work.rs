@@ -62,7 +62,9 @@ impl Work {
 
     /// Says that it ends now.
     pub fn ends(&self, end: End) -> Result<usize, usize> {
-        *self.came_to.lock().unwrap() = Some((self.ledger.now(), end));
+        if self.came_to.lock().unwrap().replace((self.ledger.now(), end)).is_some() {
+            self.ledger.wrong(format!("work {} was run to its end twice", self.id));
+        }
         match end {
             End::Value => Ok(self.id),
             End::Failure => Err(self.id),
