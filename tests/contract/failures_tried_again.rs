@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use coflight::{Entry, Error, OnFailure, Role, TryError, TryGroup};
@@ -17,6 +18,7 @@ matrix!(
     who_tries_has_taken_over,
     a_caller_that_is_not_polled_holds_up_no_try,
     a_newcomer_tries,
+    a_failure_waits_for_whoever_started_the_work,
     cancel_between_two_tries,
     the_limit_counts_from_the_first_try,
     a_panic_in_a_later_try_is_not_tried_again,
@@ -130,6 +132,20 @@ async fn a_newcomer_tries(lab: Lab) {
 }
 
 /// Promise 13.
+/// Also if another leads by then.
+async fn a_failure_waits_for_whoever_started_the_work(lab: Lab) {
+    let flights = group(&lab, 1);
+    let (first, second) = (Gate::new(), Gate::new());
+    let mut starter = boarded(call(Verb::Relay, &flights, behind(&first, 0)));
+    let mut next = boarded(call(Verb::Relay, &flights, behind(&second, 2)));
+    first.open();
+    assert!(poll_now(next.as_mut()).is_pending());
+    assert_eq!(flights.stats().handovers, 1);
+    assert_eq!(poll_now(starter.as_mut()), Poll::Ready(Ok(0)));
+    second.open();
+    assert_eq!(finish(&lab, next).await, Ok(2));
+}
+
 async fn cancel_between_two_tries(lab: Lab) {
     for verb in [Verb::Run, Verb::Relay, Verb::Spawn] {
         let flights = group(&lab, 1);

@@ -1,5 +1,7 @@
 //! Promise 10: work that asks for its own key, or closes a circle of flights waiting on each other, gets an error at once.
 
+use std::time::Duration;
+
 use coflight::Error;
 use coflight_tests::*;
 
@@ -12,6 +14,8 @@ matrix!(
     a_circle_through_a_nested_leader,
     a_circle_of_threads,
     a_call_made_outside_and_polled_inside,
+    a_call_that_moves_from_one_work_to_another,
+    who_gave_up_waits_for_nothing,
     what_is_no_circle_is_not_refused,
     a_refusal_leaves_nothing_behind,
     a_destructor_of_the_work_asks_for_its_own_key,
@@ -142,6 +146,67 @@ async fn a_call_made_outside_and_polled_inside(lab: Lab) {
     hand_in.send(boarded(call(Verb::Run, &flights, never()))).unwrap();
     gate.open();
     assert_eq!(leader.await.returned(), Ok(Err(Error::Circular)));
+    assert!(flights.is_empty());
+}
+
+async fn a_call_that_moves_from_one_work_to_another(lab: Lab) {
+    let flights: Flights<Told> = lab.group();
+    let (hand_in, handed_in) = std::sync::mpsc::channel::<Call<Told>>();
+    let gate = Gate::new();
+    let work = {
+        let gate = gate.clone();
+        value(move || async move {
+            gate.wait().await;
+            handed_in.recv().unwrap().await.and_then(|told| told)
+        })
+    };
+    let leader = boarded(call(Verb::Run, &flights, work));
+    let other = {
+        let flights = flights.clone();
+        // Aboard from inside this work, and then moved into the one it waits for.
+        value(move || async move {
+            hand_in.send(boarded(call(Verb::Run, &flights, never()))).unwrap();
+            gate.open();
+            Ok(1)
+        })
+    };
+    assert_eq!(lab.start(ask(Verb::Run, flights.clone(), "other", other)).await.returned(), Ok(Ok(1)));
+    assert_eq!(finish(&lab, leader).await, Ok(Err(Error::Circular)));
+    assert!(flights.is_empty());
+}
+
+/// Though its call is still there.
+async fn who_gave_up_waits_for_nothing(lab: Lab) {
+    const LIMIT: Duration = Duration::from_secs(1);
+    let flights: Flights<Told> = lab.builder().build();
+    let (first, last) = (Gate::new(), Gate::new());
+    let slow = {
+        let (flights, first, last) = (flights.clone(), first.clone(), last.clone());
+        value(move || async move {
+            first.wait().await;
+            let mut asks = boarded(flights.run("hasty", never()));
+            last.open();
+            std::future::poll_fn(|cx| asks.as_mut().poll(cx)).await.and_then(|told| told)
+        })
+    };
+    let slow = boarded(ask(Verb::Run, flights.clone(), "slow", slow));
+    let hasty = {
+        let (flights, first) = (flights.clone(), first.clone());
+        value(move || async move {
+            let mut asks = Box::pin(flights.call().wait_timeout(LIMIT).run("slow", never()));
+            let gave_up = asks.as_mut().await;
+            first.open();
+            last.wait().await;
+            drop(asks);
+            gave_up.and_then(|told| told)
+        })
+    };
+    let mut hasty = boarded(ask(Verb::Run, flights.clone(), "hasty", hasty));
+    lab.time().advance(LIMIT);
+    assert!(poll_now(hasty.as_mut()).is_pending());
+    let slow = lab.start(slow);
+    assert_eq!(finish(&lab, hasty).await, Ok(Err(Error::WaitTimedOut)));
+    assert_eq!(slow.await.returned(), Ok(Err(Error::WaitTimedOut)), "what it was told by the other, and no circle");
     assert!(flights.is_empty());
 }
 
