@@ -12,6 +12,7 @@ matrix!(
     a_circle_of_two,
     a_circle_of_three_on_three_tasks,
     a_circle_through_a_nested_leader,
+    a_circle_through_the_first_of_two,
     a_circle_of_threads,
     a_call_made_outside_and_polled_inside,
     a_call_that_moves_from_one_work_to_another,
@@ -106,6 +107,32 @@ async fn a_circle_through_a_nested_leader(lab: Lab) {
         };
         let told = lab.start(ask(verb, flights.clone(), "a", work)).await.returned();
         assert_eq!(told, Ok(Err(Error::Circular)), "{verb:?}");
+        assert!(flights.is_empty());
+    }
+}
+
+/// Of two flights that a work waits for at once.
+async fn a_circle_through_the_first_of_two(lab: Lab) {
+    for verb in SEEN {
+        let flights: Flights<Told> = lab.group();
+        let (first, last) = (Gate::new(), Gate::new());
+        let b = boarded(ask(verb, flights.clone(), "b", asking(verb, &flights, "a", None, Some(&first))));
+        let c = boarded(ask(verb, flights.clone(), "c", behind(&last, Ok(3))));
+        let both = {
+            let flights = flights.clone();
+            value(move || async move {
+                let asks = |key| ask(Verb::Run, flights.clone(), key, never());
+                let (b, c) = futures_lite::future::zip(asks("b"), asks("c")).await;
+                b.and_then(|told| told).and(c.and_then(|told| told))
+            })
+        };
+        let a = lab.start(ask(verb, flights.clone(), "a", both));
+        lab.until(|| flights.stats().joined == 2).await;
+        first.open();
+        assert_eq!(finish(&lab, b).await, Ok(Err(Error::Circular)), "{verb:?}");
+        last.open();
+        assert_eq!(finish(&lab, c).await, Ok(Ok(3)), "{verb:?}");
+        assert_eq!(a.await.returned(), Ok(Err(Error::Circular)), "{verb:?}");
         assert!(flights.is_empty());
     }
 }
