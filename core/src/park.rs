@@ -63,3 +63,37 @@ impl Alarm {
         (alarm, waker)
     }
 }
+
+#[cfg(test)]
+#[cfg(not(any(loom, shuttle)))]
+mod tests {
+    use core::future::poll_fn;
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[test]
+    fn a_thread_that_waits_does_not_spin() {
+        let (hand_over, handed_over) = channel::<Waker>();
+        let ready = Arc::new(AtomicBool::new(false));
+        let other = Arc::clone(&ready);
+        let wakes = thread::spawn(move || {
+            let waker = handed_over.recv().unwrap();
+            // Time enough for thousands of polls.
+            (0..1000).for_each(|_| thread::yield_now());
+            other.store(true, Ordering::Release);
+            waker.wake();
+        });
+        let mut polls = 0;
+        block_on(poll_fn(|cx| {
+            polls += 1;
+            if ready.load(Ordering::Acquire) {
+                return Poll::Ready(());
+            }
+            let _ = hand_over.send(cx.waker().clone());
+            Poll::Pending
+        }));
+        wakes.join().unwrap();
+        assert_eq!(polls, 2);
+    }
+}

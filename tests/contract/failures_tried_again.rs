@@ -134,16 +134,24 @@ async fn a_newcomer_tries(lab: Lab) {
 /// Promise 13.
 /// Also if another leads by then.
 async fn a_failure_waits_for_whoever_started_the_work(lab: Lab) {
-    let flights = group(&lab, 1);
-    let (first, second) = (Gate::new(), Gate::new());
-    let mut starter = boarded(call(Verb::Relay, &flights, behind(&first, 0)));
-    let mut next = boarded(call(Verb::Relay, &flights, behind(&second, 2)));
-    first.open();
-    assert!(poll_now(next.as_mut()).is_pending());
-    assert_eq!(flights.stats().handovers, 1);
-    assert_eq!(poll_now(starter.as_mut()), Poll::Ready(Ok(0)));
-    second.open();
-    assert_eq!(finish(&lab, next).await, Ok(2));
+    let flights = group(&lab, 2);
+    let gates = [Gate::new(), Gate::new(), Gate::new()];
+    let mut callers = [0, 0, 2].into_iter().zip(&gates).map(|(value, gate)| {
+        let call = call(Verb::Relay, &flights, behind(gate, value));
+        boarded(call)
+    });
+    let (mut first, mut second) = (callers.next().unwrap(), callers.next().unwrap());
+    let mut last = callers.next().unwrap();
+    // Each goes on with the work of the one before it, and then leads itself.
+    gates[0].open();
+    assert!(poll_now(second.as_mut()).is_pending());
+    gates[1].open();
+    assert!(poll_now(last.as_mut()).is_pending());
+    assert_eq!(flights.stats().handovers, 2);
+    assert_eq!(poll_now(first.as_mut()), Poll::Ready(Ok(0)));
+    assert_eq!(poll_now(second.as_mut()), Poll::Ready(Ok(0)));
+    gates[2].open();
+    assert_eq!(finish(&lab, last).await, Ok(2));
 }
 
 async fn cancel_between_two_tries(lab: Lab) {
