@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use coflight::{Entry, Error, OnFailure, Role, TryError, TryGroup};
@@ -19,6 +19,7 @@ matrix!(
     a_caller_that_is_not_polled_holds_up_no_try,
     a_newcomer_tries,
     a_failure_waits_for_whoever_started_the_work,
+    who_is_told_of_its_failure_takes_nobodys_waker_along,
     cancel_between_two_tries,
     the_limit_counts_from_the_first_try,
     a_panic_in_a_later_try_is_not_tried_again,
@@ -152,6 +153,22 @@ async fn a_failure_waits_for_whoever_started_the_work(lab: Lab) {
     assert_eq!(poll_now(second.as_mut()), Poll::Ready(Ok(0)));
     gates[2].open();
     assert_eq!(finish(&lab, last).await, Ok(2));
+}
+
+async fn who_is_told_of_its_failure_takes_nobodys_waker_along(lab: Lab) {
+    let flights = group(&lab, 1);
+    let (first, second) = (Gate::new(), Gate::new());
+    let mut fails = boarded(call(Verb::Relay, &flights, behind(&first, 0)));
+    let mut next = boarded(call(Verb::Relay, &flights, behind(&second, 2)));
+    first.open();
+    let woken = CountingWaker::new();
+    let waker = Waker::from(Arc::clone(&woken));
+    assert!(next.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    assert_eq!(poll_now(fails.as_mut()), Poll::Ready(Ok(0)));
+    let before = woken.wakes();
+    second.open();
+    assert!(woken.wakes() > before, "nobody knows that the work can go on");
+    assert_eq!(finish(&lab, next).await, Ok(2));
 }
 
 async fn cancel_between_two_tries(lab: Lab) {

@@ -1,6 +1,8 @@
 //! Time that runs out while something else happens.
 
-use coflight_core::{Entry, Error, Group, Role};
+use std::task::{Context, Poll, Waker};
+
+use coflight_core::{Entry, Error, Event, Group, Role, Turn};
 
 use crate::common::{Bench, Flights, Gate, aboard, block_on, check, elsewhere, thread, value};
 use crate::virtual_time::{TICK, Virtual};
@@ -97,6 +99,40 @@ fn an_overtaker_lands_against_its_leader() {
         let (mine, theirs) = (value(leader.complete(own)), value(follower.join().unwrap()));
         assert_eq!(mine, theirs);
         drop((mine, theirs));
+        time.end();
+        bench.ends_clean();
+    });
+}
+
+/// Promise 18: from when another took its place an overtaker's result is its own, and not the flight's.
+#[test]
+fn a_replaced_overtaker_lands_against_its_successor() {
+    check("a replaced overtaker lands against its successor", 2, || {
+        let time = Virtual::new();
+        let group = Group::builder().shards(1).runtime(time.clone()).overtake_after(TICK);
+        let bench = Bench::of(group.observer(|_: &Event<'_, u8>| {}).build());
+        let Entry::Leader(leader) = bench.flights.enter(&1) else { unreachable!("the first to ask") };
+        let follow = || match bench.flights.enter(&1) {
+            Entry::Follower(follower) => Box::pin(follower),
+            Entry::Leader(_) => unreachable!("somebody leads"),
+        };
+        let (mut first, mut second) = (follow(), follow());
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(first.as_mut().poll(&mut cx).is_pending() && second.as_mut().poll(&mut cx).is_pending());
+        time.tick();
+        let Poll::Ready(Ok(Turn::Leader(overtaker))) = first.as_mut().poll(&mut cx) else {
+            unreachable!("the leader is slow")
+        };
+        time.tick();
+        let (value, own) = (bench.works.beside(), bench.works.beside());
+        let number = value.0;
+        let other = thread::spawn(move || drop(overtaker.complete(value)));
+        // Leads, or was told.
+        drop(second.as_mut().poll(&mut cx));
+        other.join().unwrap();
+        let outcome = leader.complete(own).unwrap();
+        assert_eq!(outcome.0 == number, bench.flights.stats().overtakes == 1, "whose result counts");
+        drop((outcome, first, second));
         time.end();
         bench.ends_clean();
     });
