@@ -188,8 +188,6 @@ impl<K, V> FlightRef<K, V> {
             table.count(self.hash, Deed::Retry);
             self.wake_callers();
             terms.tell(self);
-        } else {
-            terms.not_retried();
         }
         handed
     }

@@ -215,17 +215,11 @@ impl<K, V> Terms<K, V> {
 
     /// Whether one more work may follow one that failed. Counts it.
     pub(crate) fn may_retry(&self) -> bool {
-        self.retries > 0
-            && self.changing.with(|changing| {
-                let may = changing.retried < self.retries;
-                changing.retried += usize::from(may);
-                may
-            })
-    }
-
-    /// It was not retried after all.
-    pub(crate) fn not_retried(&self) {
-        self.changing.with(|changing| changing.retried -= 1);
+        self.changing.with(|changing| {
+            let may = changing.retried < self.retries;
+            changing.retried += usize::from(may);
+            may
+        })
     }
 
     /// Keeps a failure for the caller whose work it was, if `hand_on`, which runs under a lock, succeeds. Who looks for the failure meanwhile has

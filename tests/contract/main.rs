@@ -16,6 +16,7 @@ mod p06_handover;
 mod p07_last_one_out;
 mod p08_no_one_holds_the_others_up;
 mod p09_a_panic_happens_once;
+mod p09_timers_and_wakers;
 mod p10_no_silent_deadlock;
 mod p11_no_user_code_under_a_lock;
 mod p12_a_followers_work_is_never_called;
