@@ -45,7 +45,7 @@ for target in "${targets[@]}"; do
         -print_final_stats=1 -verbosity=0 >"$log" 2>&1 || status=$?
     if [ "$status" != 0 ]; then
         # What is wrong comes first, then a stack, and last the program.
-        grep -A 6 'panicked at' "$log" | head -n 20
+        grep -m 1 -A 6 'panicked at' "$log" || true
         grep -v '^INFO' "$log" | tail -n 150
         artifact=$(grep -o 'fuzz/artifacts/[^ ]*' "$log" | tail -n 1 || true)
         echo "error: '$target' failed; to see it again: cargo +nightly fuzz run $target $artifact" >&2

@@ -132,7 +132,6 @@ async fn a_newcomer_tries(lab: Lab) {
     }
 }
 
-/// Promise 13.
 /// Also if another leads by then.
 async fn a_failure_waits_for_whoever_started_the_work(lab: Lab) {
     let flights = group(&lab, 2);
@@ -174,6 +173,7 @@ async fn who_is_told_of_its_failure_takes_nobodys_waker_along(lab: Lab) {
     assert_eq!(finish(&lab, next).await, Ok(2));
 }
 
+/// Promise 13.
 async fn cancel_between_two_tries(lab: Lab) {
     for verb in [Verb::Run, Verb::Relay, Verb::Spawn] {
         let flights = group(&lab, 1);
