@@ -162,26 +162,33 @@ check_valgrind() {
 # checks need has the same name.
 newer_rust() {
     newer=$targets/newer-rust
-    local version=1.96 full
-    [ ! -e "$newer/complete" ] || return 0
-    [ "$(id -u)" != 0 ] || apt-get update -qq
-    full=$(apt-cache madison rustc-web 2>/dev/null | awk -v version="$version." 'index($3, version) == 1 { print $3; exit }')
-    if [ -z "$full" ]; then
-        echo "error: this needs Rust $version and its sources from Debian 12's security updates (rustc-web)" >&2
-        exit 3
+    local version=1.96 full library
+    if [ ! -e "$newer/libraries" ]; then
+        [ "$(id -u)" != 0 ] || apt-get update -qq
+        full=$(apt-cache madison rustc-web 2>/dev/null | awk -v version="$version." 'index($3, version) == 1 { print $3; exit }')
+        if [ -z "$full" ]; then
+            echo "error: this needs Rust $version and its sources from Debian 12's security updates (rustc-web)" >&2
+            exit 3
+        fi
+        rm -rf "$newer"
+        mkdir -p "$newer"
+        (
+            cd "$newer"
+            apt-get download -qq {rustc-web,cargo-web,libstd-rust-web-dev,libstd-rust-web-$version,rust-web-src}="$full" || exit 3
+            # What they would bring along if they were installed.
+            for package in *.deb; do
+                dpkg-deb -f "$package" Depends | tr ',' '\n' | awk '$1 ~ /^lib/ && $1 !~ /^lib(std-rust|c6)/ { print $1 }'
+            done | sort -u >libraries.new
+            for package in *.deb; do
+                dpkg-deb -x "$package" .
+                rm "$package"
+            done
+            mv libraries.new libraries
+        )
     fi
-    dpkg -s libllvm22 >/dev/null 2>&1 || install_packages libllvm22
-    rm -rf "$newer"
-    mkdir -p "$newer"
-    (
-        cd "$newer"
-        apt-get download -qq {rustc-web,cargo-web,libstd-rust-web-dev,libstd-rust-web-$version,rust-web-src}="$full" || exit 3
-        for package in *.deb; do
-            dpkg-deb -x "$package" .
-            rm "$package"
-        done
-        touch complete
-    )
+    for library in $(cat "$newer/libraries"); do
+        dpkg -s "$library" >/dev/null 2>&1 || install_packages "$library"
+    done
 }
 
 check_careful() {
