@@ -384,7 +384,8 @@ where
         let Some(flight) = this.flight else { unreachable!("a caller aboard has a flight") };
         let now = flight.state.load();
         if let Some(terms) = &flight.terms {
-            if terms.main().is_some() && now.phase() != Phase::Flying {
+            // What is being written is waited for, like any outcome.
+            if terms.main().is_some() && !matches!(now.phase(), Phase::Flying | Phase::Landing) {
                 return Poll::Ready(self.go_back());
             }
             let overthrown = *this.started != 0 && (now.phase() == Phase::Vacant || *this.started != flight.term());

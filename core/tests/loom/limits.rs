@@ -4,7 +4,7 @@ use std::task::{Context, Poll, Waker};
 
 use coflight_core::{Entry, Error, Event, Group, Role, Turn};
 
-use crate::common::{Bench, Flights, Gate, aboard, block_on, check, elsewhere, thread, value};
+use crate::common::{Bench, Flights, Gate, aboard, block_on, check, elsewhere, poll, thread, value};
 use crate::virtual_time::{TICK, Virtual};
 
 /// Promises 2, 14 and 18: all aboard are told the same.
@@ -133,6 +133,26 @@ fn a_replaced_overtaker_lands_against_its_successor() {
         let outcome = leader.complete(own).unwrap();
         assert_eq!(outcome.0 == number, bench.flights.stats().overtakes == 1, "whose result counts");
         drop((outcome, first, second));
+        time.end();
+        bench.ends_clean();
+    });
+}
+
+/// Promise 8: of an overtaker whose flight was released its own result is kept, also while that is being written.
+#[test]
+fn a_released_overtaker_lands_against_its_caller() {
+    check("a released overtaker lands against its caller", 3, || {
+        let time = Virtual::new();
+        let bench = Bench::of(Group::builder().shards(1).runtime(time.clone()).overtake_after(TICK).build());
+        let Entry::Leader(leader) = bench.flights.enter(&1) else { unreachable!("the first to ask") };
+        let mut overtaker = aboard(bench.spawn(bench.works().ready_beside()));
+        time.tick();
+        assert!(poll(&mut overtaker).is_pending());
+        let task = time.task().expect("it overtook");
+        assert_eq!(leader.release(), Ok(()));
+        let ran = thread::spawn(move || block_on(task));
+        drop(value(block_on(overtaker)));
+        ran.join().unwrap();
         time.end();
         bench.ends_clean();
     });
