@@ -75,7 +75,7 @@ nightly() {
     fi
 }
 
-# need_tool TOOL: a subcommand of cargo, built from the registry if it is missing.
+# need_tool TOOL [VERSION]: a subcommand of cargo, or a tool like one, built from the registry if it is missing.
 need_tool() {
     command -v "$1" >/dev/null && return
     need_rust
@@ -83,7 +83,7 @@ need_tool() {
     # In a folder of its own, so that the target folder of this project stays what it is.
     local folder
     folder=$(mktemp -d)
-    CARGO_TARGET_DIR=$folder cargo install --quiet --locked --root "${CARGO_HOME:-$HOME/.cargo}" "$1" || exit 3
+    CARGO_TARGET_DIR=$folder cargo install --quiet --locked --root "${CARGO_HOME:-$HOME/.cargo}" "$1${2:+@$2}" || exit 3
     rm -rf "$folder"
     export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 }
