@@ -32,7 +32,7 @@ where
         Turn::Lead => {
             let value = caller.as_mut().start(work);
             let failed = failed(&value);
-            match caller.as_mut().land(value, failed) {
+            match caller.as_mut().land(value, failed, false) {
                 Some(ending) => ending,
                 // Somebody else ended the flight, and is about to say how.
                 None => match block_on(poll_fn(|cx| caller.as_mut().poll_turn(cx, false, Verb::RunBlocking))) {

@@ -15,7 +15,7 @@ use crate::snapshot::Verb;
 use crate::state::{Boarding, Room};
 use crate::stats::Deed;
 use crate::sync::Arc;
-use crate::table::{Found, Table};
+use crate::table::Table;
 use crate::time::Time;
 
 /// What became of a call that asked, and the flight it is about: none only for one that was refused.
@@ -141,7 +141,7 @@ where
 {
     if !table.seems_empty(hash) {
         // As it nearly always is: one flight, for this key, and in progress.
-        if let Found::One(flight) = table.find(hash) {
+        if let Ok(Some(flight)) = table.find(hash) {
             if key.matches(&flight.key) {
                 if let Some(how) = aboard(join(&flight)) {
                     return (Some(flight), how);
@@ -187,7 +187,7 @@ where
 {
     let mut new = Unlisted(new);
     loop {
-        let found = table.find(hash);
+        let found = table.find_many(hash);
         let known = found.as_slice().iter().position(|flight| key.matches(&flight.key));
         if let Some(known) = known {
             if let Some(how) = aboard(join(&found.as_slice()[known])) {

@@ -24,6 +24,7 @@ use crate::panics;
 use crate::served::{Role, Served};
 use crate::snapshot::Verb;
 use crate::state::{Leaver, Phase};
+use crate::sync;
 use crate::wait::Waiting;
 
 pub(crate) use limits::Stop;
@@ -74,8 +75,12 @@ pin_project! {
     }
 
     impl<K, V, R, S, Q: ?Sized> PinnedDrop for Caller<'_, '_, K, V, R, S, Q> {
+        #[inline]
         fn drop(this: Pin<&mut Self>) {
-            this.leave();
+            // Most have their answer, and nothing is left to do.
+            if !matches!(this.place, Place::Outside | Place::Done) {
+                this.leave();
+            }
         }
     }
 }
@@ -204,13 +209,14 @@ impl<'g, 'k, K, V, R, S, Q: ?Sized> Caller<'g, 'k, K, V, R, S, Q> {
         }
     }
 
-    /// The leader has a value. `Some`: what its call returns; `None`: the flight says so, as soon as it has landed.
-    pub(crate) fn land(mut self: Pin<&mut Self>, value: V, failed: bool) -> Option<Result<V, Error>>
+    /// The leader has a value. `registered`: its waker may be in the flight's slot for one. `Some`: what its call returns; `None`: the flight says so, as
+    /// soon as it has landed.
+    pub(crate) fn land(mut self: Pin<&mut Self>, value: V, failed: bool, registered: bool) -> Option<Result<V, Error>>
     where
         V: Clone,
     {
         let flight = self.flight();
-        let ending = match flight.land(self.group.table(), value, failed) {
+        let ending = match flight.land(self.group.table(), value, failed, registered) {
             Landing::Own(value) | Landing::HandedOn(value) => Ok(value),
             Landing::Shared => flight.ending(),
             Landing::Elsewhere => {
@@ -349,12 +355,10 @@ where
         let mut this = self.project();
         let Some(flight) = this.flight else { unreachable!("a caller that watches has a flight to watch") };
         while flight.state.load().is_clearing() {
-            if !this.waiting.is_listening() {
-                // SAFETY: the event lies in the flight, which this caller holds until it stopped waiting: see `leave` and
-                // the line after this loop.
-                unsafe { this.waiting.as_mut().start(&flight.event) };
-            }
-            if this.waiting.as_mut().poll(cx).is_pending() && flight.state.load().is_clearing() {
+            // SAFETY: the event lies in the flight, which this caller holds until it stopped waiting: see `leave` and
+            // the line after this loop.
+            let waiting = unsafe { this.waiting.as_mut().listen_or_poll(&flight.event, cx) };
+            if waiting.is_pending() && flight.state.load().is_clearing() {
                 if let Some(luggage) = &mut this.luggage {
                     if let Some(Wait { until, error }) = luggage.wait.clone() {
                         if rang(flight, this.group.config(), luggage, until, cx) {
@@ -419,14 +423,19 @@ where
                 if *this.in_slot {
                     flight.runner.register(cx.waker());
                 } else {
-                    if !this.waiting.is_listening() {
-                        if !now.is_heard() {
-                            flight.state.mark_heard();
+                    if now.is_busy() && !this.waiting.is_listening() && flight.is_brief(verb) {
+                        // Waiting, and being woken, would take longer than the work nearly always does.
+                        let busy = || flight.state.load().is_busy() || flight.state.load().phase() == Phase::Landing;
+                        sync::spin_while(busy);
+                        if !flight.state.load().is_idle() {
+                            return Poll::Ready(None);
                         }
-                        // SAFETY: as in `poll_clearing`: whatever lets go of the flight stops waiting first.
-                        unsafe { this.waiting.as_mut().start(&flight.event) };
                     }
-                    if this.waiting.as_mut().poll(cx).is_ready() {
+                    if !now.is_heard() {
+                        flight.state.mark_heard();
+                    }
+                    // SAFETY: as in `poll_clearing`: whatever lets go of the flight stops waiting first.
+                    if unsafe { this.waiting.as_mut().listen_or_poll(&flight.event, cx) }.is_ready() {
                         return Poll::Ready(None);
                     }
                 }

@@ -58,7 +58,7 @@ impl<K, V> FlightRef<K, V> {
                 // A task is nobody's caller, so it has no use for the value.
                 let alone = runner == Runner::Caller;
                 let landing = match &self.terms {
-                    None => self.land_plainly(table, value, failed, alone),
+                    None => self.land_plainly(table, value, failed, alone, false),
                     Some(terms) => self.land_on_terms(table, terms, value, failed, alone, Owner::Starter),
                 };
                 match landing {

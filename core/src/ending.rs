@@ -10,7 +10,7 @@ use crate::linger::Lingering;
 use crate::panics;
 use crate::state::{After, Leaver, Left, Phase};
 use crate::stats::{Deed, Ended};
-use crate::table::{Stays, Table};
+use crate::table::{Standing, Stays, Table};
 use crate::terms::Terms;
 
 /// What a leader's value came to.
@@ -25,9 +25,11 @@ pub(crate) enum Landing<V> {
     Elsewhere,
 }
 
-/// How a flight with terms landed.
+/// How a flight landed.
 #[derive(Clone, Copy)]
 enum Landed {
+    /// With nobody who knows it but its leader.
+    Unseen,
     Alone,
     Shared,
     Lingers,
@@ -43,32 +45,52 @@ pub(crate) enum Owner {
 }
 
 impl<K, V> FlightRef<K, V> {
-    /// The leader ends the flight with a value. `failed`: which is a failure.
+    /// The leader ends the flight with a value. `failed`: which is a failure. `registered`: its waker may be in the slot for one, from where it is
+    /// taken: left there, it would be this very leader that landing wakes.
     #[inline]
-    pub(crate) fn land(&self, table: &Table<K, V>, value: V, failed: bool) -> Landing<V> {
+    pub(crate) fn land(&self, table: &Table<K, V>, value: V, failed: bool, registered: bool) -> Landing<V> {
         match &self.terms {
-            None => self.land_plainly(table, value, failed, true),
-            Some(terms) => self.land_on_terms(table, terms, value, failed, true, Owner::Leader),
+            None => self.land_plainly(table, value, failed, true, registered),
+            Some(terms) => {
+                let _waker = registered.then(|| self.runner.take());
+                self.land_on_terms(table, terms, value, failed, true, Owner::Leader)
+            }
         }
     }
 
     /// `alone`: a leader whom nobody follows may have the value back.
     #[inline]
-    pub(crate) fn land_plainly(&self, table: &Table<K, V>, value: V, failed: bool, alone: bool) -> Landing<V> {
+    pub(crate) fn land_plainly(
+        &self,
+        table: &Table<K, V>,
+        value: V,
+        failed: bool,
+        alone: bool,
+        registered: bool,
+    ) -> Landing<V> {
         let how = Some(if failed { Ended::Failed } else { Ended::Completed });
-        let step = |_| {
-            if alone && self.state.close_alone() {
-                return Some((true, how, Stays::No));
+        let step = |standing: Standing| {
+            if alone && standing.unseen && self.state.close_unseen() {
+                return Some((Landed::Unseen, how, Stays::NoUnseen));
             }
-            self.state.begin_landing(After::Plain).then_some((false, how, Stays::No))
+            if alone && self.state.close_alone() {
+                return Some((Landed::Alone, how, Stays::No));
+            }
+            self.state.begin_landing(After::Plain).then_some((Landed::Shared, how, Stays::No))
         };
-        match table.conclude(self, step) {
-            Some(true) => Landing::Own(value),
-            Some(false) => {
+        let landed = table.conclude(self, step);
+        if let Some(Landed::Unseen) = landed {
+            // The waker goes with the flight, at once.
+            return Landing::Own(value);
+        }
+        let _waker = registered.then(|| self.runner.take());
+        match landed {
+            Some(Landed::Shared | Landed::Lingers) => {
                 // SAFETY: this thread just moved the state to `Landing`.
                 unsafe { self.publish(Ok(value)) };
                 Landing::Shared
             }
+            Some(Landed::Alone | Landed::Unseen) => Landing::Own(value),
             None => {
                 // Ended while the work was being run: that outcome stands, and now the key is free.
                 self.free(table);
@@ -122,8 +144,8 @@ impl<K, V> FlightRef<K, V> {
             if failed { (Ended::Failed, EventKind::Failed) } else { (Ended::Completed, EventKind::Completed) };
         let linger = terms.linger(failed);
         let landed = terms.noting(|noting| {
-            let step = |listed: bool| {
-                if linger.is_some() && listed {
+            let step = |standing: Standing| {
+                if linger.is_some() && standing.open {
                     let landing = self.state.begin_landing(After::Lingers);
                     return landing.then_some((Landed::Lingers, Some(how), Stays::Yes));
                 }
@@ -139,7 +161,7 @@ impl<K, V> FlightRef<K, V> {
             landed
         });
         let landing = match landed {
-            Some(Landed::Alone) => {
+            Some(Landed::Alone | Landed::Unseen) => {
                 terms.dismiss();
                 // Detached, and its caller left.
                 self.stop_rival();

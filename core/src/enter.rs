@@ -121,7 +121,7 @@ impl<K, V, R, S> Leader<K, V, R, S> {
     where
         V: Clone,
     {
-        self.end(|flight, group| match flight.land(group.table(), value, failed) {
+        self.end(|flight, group| match flight.land(group.table(), value, failed, false) {
             Landing::Own(value) | Landing::HandedOn(value) => Ok(value),
             Landing::Shared => flight.ending(),
             Landing::Elsewhere => {

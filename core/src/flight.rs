@@ -11,35 +11,38 @@ use event_listener::{Event, IntoNotification};
 use crate::circle::Node;
 use crate::error::Error;
 use crate::linger;
+use crate::owners::{Listed, Owned, Ref};
 use crate::panics;
 use crate::relay::BorrowedWaker;
 use crate::snapshot::Verb;
 use crate::state::{Snapshot, State};
-use crate::sync::{self, AtomicUsize, FlightArc, Ordering, UnsafeCell};
+use crate::sync::{self, AtomicUsize, Ordering, UnsafeCell};
 use crate::terms::Terms;
 use crate::waker_slot::WakerSlot;
 
 /// Room for the verb in a flight's history.
 const VERBS: usize = 8;
 
+/// What every call touches comes first, and with the count before it fills one line of the cache.
+#[repr(C)]
 pub(crate) struct Flight<K, V> {
     pub(crate) state: State,
     pub(crate) hash: u64,
+    /// What was chosen for this flight, if anything was.
+    pub(crate) terms: Option<Box<Terms<K, V>>>,
     /// What callers wait on. Allocates when first listened to.
     pub(crate) event: Event,
-    /// The one who runs the work in a future of its own (a leader, a task), or who leads a relay: woken when the flight is
-    /// ended from outside, and when a relayed work can go on.
-    pub(crate) runner: WakerSlot,
     /// How often somebody who started a work that the flight carries stopped being its leader while aboard, and, in the low bits, the verb of
     /// who leads.
     history: AtomicUsize,
     /// Where this flight stands in the graph of who waits for whom.
     pub(crate) own_node: Node,
-    /// What was chosen for this flight, if anything was.
-    pub(crate) terms: Option<Box<Terms<K, V>>>,
-    work: UnsafeCell<Option<CarriedWork<K, V>>>,
-    outcome: UnsafeCell<MaybeUninit<Result<V, Error>>>,
     pub(crate) key: K,
+    outcome: UnsafeCell<MaybeUninit<Result<V, Error>>>,
+    /// The one who runs the work in a future of its own (a leader, a task), or who leads a relay: woken when the flight is
+    /// ended from outside, and when a relayed work can go on.
+    pub(crate) runner: WakerSlot,
+    work: UnsafeCell<Option<CarriedWork<K, V>>>,
 }
 
 /// A work that lies in the flight, where any caller, or a task of the runtime, can run it. Behind one pointer, because every flight has room for it;
@@ -63,42 +66,60 @@ unsafe impl<K: Send + Sync, V: Send + Sync> Send for Flight<K, V> {}
 // SAFETY: as above.
 unsafe impl<K: Send + Sync, V: Send + Sync> Sync for Flight<K, V> {}
 
-/// A counted reference to a flight: the table's, a caller's, a task's, or a waker's.
-pub(crate) struct FlightRef<K, V>(FlightArc<Flight<K, V>>);
+/// A counted reference to a flight: a caller's, a task's, or a waker's.
+pub(crate) struct FlightRef<K, V>(Ref<Flight<K, V>>);
+
+/// The table's.
+pub(crate) type ListedFlight<K, V> = Listed<Flight<K, V>>;
 
 impl<K, V> FlightRef<K, V> {
     pub(crate) fn new(flight: Flight<K, V>) -> Self {
-        Self(FlightArc::new(flight))
+        Self(Ref::new(flight))
     }
 
     /// Whether both are references to one flight.
+    #[inline]
     pub(crate) fn is(&self, other: &Self) -> bool {
-        FlightArc::ptr_eq(&self.0, &other.0)
+        self.0.is(&other.0)
     }
 
-    /// A number that no other flight has while this one exists.
-    pub(crate) fn address(&self) -> u64 {
-        // Spread, because the table uses the top bits as well.
-        (self.as_ptr().addr() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
-    }
-
-    pub(crate) fn as_ptr(&self) -> *const Flight<K, V> {
-        FlightArc::as_ptr(&self.0)
+    pub(crate) fn as_ptr(&self) -> *const Owned<Flight<K, V>> {
+        self.0.as_ptr()
     }
 
     /// # Safety
     ///
     /// `flight` is from [`as_ptr`](Self::as_ptr), and the caller hands over one count of it.
-    pub(crate) unsafe fn from_ptr(flight: *const Flight<K, V>) -> Self {
+    pub(crate) unsafe fn from_ptr(flight: *const Owned<Flight<K, V>>) -> Self {
         // SAFETY: as the caller promises.
-        Self(unsafe { FlightArc::from_raw(flight) })
+        Self(unsafe { Ref::from_ptr(flight) })
+    }
+
+    /// For the table, under its lock, if it is not listed yet.
+    #[inline]
+    pub(crate) fn list(&self) -> ListedFlight<K, V> {
+        self.0.list()
+    }
+}
+
+impl<K, V> ListedFlight<K, V> {
+    /// Whether it lists this flight.
+    #[inline]
+    pub(crate) fn lists(&self, flight: &FlightRef<K, V>) -> bool {
+        self.is(&flight.0)
+    }
+
+    /// A reference for whoever found it.
+    #[inline]
+    pub(crate) fn find(&self) -> FlightRef<K, V> {
+        FlightRef(self.give())
     }
 }
 
 impl<K, V> Clone for FlightRef<K, V> {
     #[inline]
     fn clone(&self) -> Self {
-        Self(FlightArc::clone(&self.0))
+        Self(self.0.clone())
     }
 }
 
@@ -125,6 +146,12 @@ impl<K, V> Flight<K, V> {
             outcome: UnsafeCell::new(MaybeUninit::uninit()),
             key,
         }
+    }
+
+    /// A number that no other flight has while this one exists.
+    pub(crate) fn address(&self) -> u64 {
+        // Spread, because the table uses the top bits as well.
+        ((&raw const *self).addr() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
     }
 
     /// Puts a work into the flight, or takes it out.
@@ -211,6 +238,12 @@ impl<K, V> Flight<K, V> {
     /// The verb of whoever leads, or led last.
     pub(crate) fn verb(&self) -> Verb {
         Verb::from_index(self.history.load(Ordering::Relaxed) % VERBS)
+    }
+
+    /// Whether its work, while it is marked busy, is in the middle of one poll; or whether a caller by `verb`, a thread that would have to be put to
+    /// sleep, may take it for that. A closure, or what the leader of an `enter` does, is busy all the time.
+    pub(crate) fn is_brief(&self, verb: Verb) -> bool {
+        verb == Verb::RunBlocking || matches!(self.verb(), Verb::Run | Verb::Relay | Verb::Spawn)
     }
 
     /// Somebody else leads now, by `verb`.

@@ -15,7 +15,8 @@
 //! | `ending` | every way a flight ends, in the one order that is right |
 //! | `driving`, `rival` | running a work that the flight carries; a work beside a slow leader's |
 //! | `state` | the flight's state in one word, and every transition of it |
-//! | `flight`, `table` | one flight; all flights, by key, and their counts |
+//! | `flight`, `owners` | one flight; who refers to it |
+//! | `table`, `listing` | all flights, by key, and their counts; those of one shard |
 //! | `config`, `options`, `terms` | what was chosen: for the group, for a call, and what that means for a flight |
 //! | `time`, `linger` | alarms; results that are served for a while |
 //! | `wait` | a listener inside the caller's own future |
@@ -51,7 +52,9 @@ mod group;
 mod hash;
 mod key;
 mod linger;
+mod listing;
 mod options;
+mod owners;
 mod panics;
 #[cfg(all(feature = "std", not(shuttle)))]
 mod park;

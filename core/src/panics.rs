@@ -8,6 +8,21 @@ pub(crate) use noticed::{Payload, catch, contain, message, resume, unwinding};
 #[cfg(feature = "std")]
 pub(crate) use caught::{Payload, catch, contain, message, resume, unwinding};
 
+/// Ends the program.
+pub(crate) fn abort(why: &'static str) -> ! {
+    /// A panic while panicking ends the program, with or without `std`.
+    struct Again;
+
+    impl Drop for Again {
+        fn drop(&mut self) {
+            panic!("and so the program ends");
+        }
+    }
+
+    let _again = Again;
+    panic!("{why}");
+}
+
 #[cfg(feature = "std")]
 mod caught {
     use super::Cow;

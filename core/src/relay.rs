@@ -19,6 +19,7 @@ use crate::flight::{Carried, CarriedWork, Flight, FlightRef};
 use crate::group::Group;
 use crate::key::AsKey;
 use crate::options::Luggage;
+use crate::owners::Owned;
 use crate::served::{Reports, Served, WithServed};
 use crate::snapshot::Verb;
 use crate::state::Held;
@@ -162,24 +163,24 @@ where
 
         unsafe fn clone(flight: *const ()) -> RawWaker {
             // SAFETY: the pointer is that of a living, counted flight.
-            let this = ManuallyDrop::new(unsafe { FlightRef::from_ptr(flight.cast::<Flight<K, V>>()) });
+            let this = ManuallyDrop::new(unsafe { FlightRef::from_ptr(flight.cast::<Owned<Flight<K, V>>>()) });
             core::mem::forget(FlightRef::clone(&this));
             RawWaker::new(flight, &Self::VTABLE)
         }
 
         unsafe fn wake(flight: *const ()) {
             // SAFETY: this waker owns one count, which it gives up here.
-            wake(&*unsafe { FlightRef::from_ptr(flight.cast::<Flight<K, V>>()) });
+            wake(&*unsafe { FlightRef::from_ptr(flight.cast::<Owned<Flight<K, V>>>()) });
         }
 
         unsafe fn wake_by_ref(flight: *const ()) {
             // SAFETY: the pointer is that of a living, counted flight.
-            wake(unsafe { &*flight.cast::<Flight<K, V>>() });
+            wake(&ManuallyDrop::new(unsafe { FlightRef::from_ptr(flight.cast::<Owned<Flight<K, V>>>()) }));
         }
 
         unsafe fn drop(flight: *const ()) {
             // SAFETY: this waker owns one count, which it gives up here.
-            core::mem::drop(unsafe { FlightRef::from_ptr(flight.cast::<Flight<K, V>>()) });
+            core::mem::drop(unsafe { FlightRef::from_ptr(flight.cast::<Owned<Flight<K, V>>>()) });
         }
     }
 

@@ -142,8 +142,8 @@ impl<K, V> FlightRef<K, V> {
                     // Another took its place.
                     return (None, None);
                 }
-                let adopted = table.conclude(self, |listed| {
-                    let lingers = linger.is_some() && listed;
+                let adopted = table.conclude(self, |standing| {
+                    let lingers = linger.is_some() && standing.open;
                     // The leader's work may hang; newcomers need not wait for it.
                     let after = if lingers { After::Lingers } else { After::Forgotten };
                     let stays = if lingers { Stays::Yes } else { Stays::No };

@@ -81,17 +81,13 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.as_mut().project();
         match this.work.as_mut().project() {
+            // Told to lead, it holds the work's mark, and begins.
             WorkPinned::Idle { .. } => match ready!(this.caller.as_mut().poll_turn(cx, true, Verb::Run)) {
                 Turn::Landed(ending) => {
                     this.work.set(Work::Done);
                     return Poll::Ready(ending);
                 }
-                Turn::Lead => {
-                    let idle = this.work.as_mut().project_replace(Work::Done);
-                    let WorkTaken::Idle { start } = idle else { unreachable!("only idle work is started") };
-                    let future = this.caller.as_mut().start(|| start.begin());
-                    this.work.set(Work::Running { future, held: true });
-                }
+                Turn::Lead => {}
             },
             WorkPinned::Running { .. } => {}
             WorkPinned::Ended => return self.poll_ending(cx),
@@ -112,24 +108,49 @@ where
     /// Runs the work, as the leader.
     fn poll_work(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<V, Error>> {
         let mut this = self.as_mut().project();
-        let WorkPinned::Running { future, held } = this.work.as_mut().project() else {
-            unreachable!("only running work is polled")
-        };
         let table = this.caller.group.table();
         let flight = this.caller.flight();
-        if !*held && flight.state.resume() == Held::Ended {
-            // Ended while nobody ran the work, and the key is free already.
-            drop_work(flight, this.work.as_mut());
-            this.work.set(Work::Ended);
-            this.caller.as_mut().follow_on();
-            return self.poll_ending(cx);
+        let mut registered = false;
+        if let WorkPinned::Running { held, .. } = this.work.as_mut().project() {
+            registered = !core::mem::replace(held, true);
+            if registered && flight.state.resume() == Held::Ended {
+                // Ended while nobody ran the work, and the key is free already.
+                drop_work(flight, this.work.as_mut());
+                this.work.set(Work::Ended);
+                this.caller.as_mut().follow_on();
+                return self.poll_ending(cx);
+            }
         }
-        let registered = !core::mem::replace(held, true);
+        let mut polled = Poll::Pending;
         let unseen = || flight.fail(table, Panic::unseen());
-        let polled = circle::within(flight.node(), || panics::catch(|| future.poll(cx), unseen));
-        match polled {
-            Ok(Poll::Pending) => {
-                flight.runner.register(cx.waker());
+        // Beginning it, polling it, and dropping it if that was all there is to it, in one go: nearly always that is all.
+        let run = || {
+            polled = begun(this.work.as_mut()).poll(cx);
+            if polled.is_ready() {
+                this.work.set(Work::Done);
+            }
+        };
+        let ran = circle::within(flight.node(), || panics::catch(run, unseen));
+        match (polled, ran) {
+            (Poll::Ready(value), dropped) => {
+                // A destructor that panics must not cost the followers the value that is there.
+                let failed = F::failed(&value);
+                let landed = this.caller.as_mut().land(value, failed, registered);
+                rethrow(dropped);
+                match landed {
+                    Some(ending) => Poll::Ready(ending),
+                    None => {
+                        this.work.set(Work::Ended);
+                        self.poll_ending(cx)
+                    }
+                }
+            }
+            (Poll::Pending, Ok(())) => {
+                if registered {
+                    flight.runner.register(cx.waker());
+                } else {
+                    flight.runner.put(cx.waker());
+                }
                 // While the work is held, so that if its time is over those aboard are told first, then it is dropped, and only then the
                 // next one may begin.
                 let stop = this.caller.as_mut().poll_lead_limits(cx);
@@ -154,24 +175,7 @@ where
                 rethrow(dropped);
                 self.poll_ending(cx)
             }
-            Ok(Poll::Ready(value)) => {
-                // A destructor that panics must not cost the followers the value that is there.
-                let dropped = panics::catch(|| drop_work(flight, this.work.as_mut()), || {});
-                // Left there, it would be this very leader that landing wakes.
-                let waker = registered.then(|| flight.runner.take());
-                let failed = F::failed(&value);
-                let landed = this.caller.as_mut().land(value, failed);
-                drop(waker);
-                rethrow(dropped);
-                match landed {
-                    Some(ending) => Poll::Ready(ending),
-                    None => {
-                        this.work.set(Work::Ended);
-                        self.poll_ending(cx)
-                    }
-                }
-            }
-            Err(payload) => {
+            (Poll::Pending, Err(payload)) => {
                 panics::contain(|| drop_work(flight, this.work));
                 flight.fail(table, Panic::told(&payload));
                 this.caller.as_mut().done();
@@ -191,6 +195,25 @@ where
             }
             Turn::Lead => unreachable!("a caller without a work is not told to lead"),
         }
+    }
+}
+
+/// The work's future, begun if it was not yet.
+#[inline]
+fn begun<V, F, Fut>(mut work: Pin<&mut Work<F, Fut>>) -> Pin<&mut Fut>
+where
+    F: AnyWork<V, Future = Fut>,
+    Fut: Future<Output = V>,
+{
+    if let WorkPinned::Idle { .. } = work.as_mut().project() {
+        let WorkTaken::Idle { start } = work.as_mut().project_replace(Work::Done) else {
+            unreachable!("it was idle a moment ago")
+        };
+        work.set(Work::Running { future: start.begin(), held: true });
+    }
+    match work.project() {
+        WorkPinned::Running { future, .. } => future,
+        _ => unreachable!("only running work is polled"),
     }
 }
 

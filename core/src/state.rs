@@ -304,6 +304,7 @@ impl State {
         Self(AtomicUsize::new(FLYING | BUSY | LED | CALLER))
     }
 
+    #[inline]
     pub(crate) fn load(&self) -> Snapshot {
         // Pairs with the release in `landed`: who reads `Landed` may read the outcome.
         Snapshot(self.0.load(Ordering::Acquire))
@@ -323,6 +324,7 @@ impl State {
     }
 
     /// A newcomer who found the flight in the table comes aboard, if there is room.
+    #[inline]
     pub(crate) fn board(&self, room: Room) -> Boarding {
         let before = self.step(|word| match word & PHASE {
             FLYING | VACANT if room.is_taken(word) => Err(Boarding::Full),
@@ -434,11 +436,24 @@ impl State {
     }
 
     /// The leader has a result and takes it along if nobody shares it: no outcome, no notification.
+    #[inline]
     pub(crate) fn close_alone(&self) -> bool {
         self.step(|word| {
             if word & PHASE == FLYING && word / CALLER == 1 { Ok((word & !(PHASE | BUSY)) | DEAD) } else { Err(()) }
         })
         .is_ok()
+    }
+
+    /// The same, for a leader that is the only one who knows the flight, so that no atomic step is needed. `false`: others count as aboard, or the
+    /// flight was ended.
+    #[inline]
+    pub(crate) fn close_unseen(&self) -> bool {
+        let word = self.0.load(Ordering::Acquire);
+        let alone = word & PHASE == FLYING && word / CALLER == 1;
+        if alone {
+            self.0.store((word & !(PHASE | BUSY)) | DEAD, Ordering::Relaxed);
+        }
+        alone
     }
 
     /// The leader, or who ran the carried work, has an outcome and may write it. `false`: the flight was cancelled.

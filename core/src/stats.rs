@@ -115,19 +115,19 @@ pub(crate) enum Ended {
     Released,
 }
 
+impl Ended {
+    pub(crate) const KINDS: usize = 7;
+}
+
 /// The counts of a shard's flights. Only ever grow.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Tally {
     pub(crate) led: u64,
-    ended: [u64; 7],
+    /// By [`Ended`].
+    pub(crate) ended: [u64; Ended::KINDS],
 }
 
 impl Tally {
-    #[inline]
-    pub(crate) fn end(&mut self, how: Ended) {
-        self.ended[how as usize] += 1;
-    }
-
     pub(crate) fn in_flight(&self) -> u64 {
         self.led - self.ended.iter().sum::<u64>()
     }

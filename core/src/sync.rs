@@ -28,14 +28,6 @@ pub(crate) use shuttle::sync::atomic::{AtomicUsize, Ordering};
 #[cfg(loom)]
 pub(crate) use watched::AtomicUsize;
 
-/// The count of a flight's owners. Apart from the other `Arc`s, which model checkers need not watch and could not unsize.
-#[cfg(not(any(loom, shuttle)))]
-pub(crate) type FlightArc<T> = Arc<T>;
-#[cfg(loom)]
-pub(crate) type FlightArc<T> = loom::sync::Arc<T>;
-#[cfg(shuttle)]
-pub(crate) type FlightArc<T> = shuttle::sync::Arc<T>;
-
 #[cfg(loom)]
 use loom::sync::Mutex;
 #[cfg(shuttle)]
@@ -129,6 +121,24 @@ pub(crate) fn relax() {
     std::thread::yield_now();
     #[cfg(not(feature = "std"))]
     core::hint::spin_loop();
+}
+
+/// Looks a few times whether what another thread is at is over: for about a microsecond at most, so that nobody waits like this for what takes
+/// longer. Not where there is one processor, nor where each look would be one more step to try.
+#[inline]
+pub(crate) fn spin_while(busy: impl Fn() -> bool) {
+    #[cfg(all(feature = "std", not(any(loom, shuttle))))]
+    {
+        const LOOKS: usize = 64;
+        for _ in 0..LOOKS {
+            if !busy() {
+                return;
+            }
+            core::hint::spin_loop();
+        }
+    }
+    #[cfg(any(not(feature = "std"), loom, shuttle))]
+    let _ = busy;
 }
 
 /// Before a step that shuttle does not see: inside `Event`.

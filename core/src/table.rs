@@ -4,12 +4,14 @@
 //! dropped outside. That leaves a gap between looking and inserting, closed by [`Table::insert`], which refuses when
 //! something with the same hash came in that the caller has not seen.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::mem;
 
 use hashbrown::HashTable;
 
-use crate::flight::FlightRef;
+use crate::flight::{FlightRef, ListedFlight};
+use crate::listing::{Found, Listing};
+use crate::owners::Listed;
 use crate::panics;
 use crate::state::Snapshot;
 use crate::stats::{Deed, Ended, Tally, Totals};
@@ -20,73 +22,59 @@ pub(crate) struct Table<K, V> {
     shards: Arc<[Shard<K, V>]>,
     /// The shard is chosen by this many of the mixed hash's top bits.
     bits: u32,
+    /// What callers did, counted beside the locks; one for [`SHARDS_A_DEED`] shards.
+    deeds: Arc<[Deeds]>,
 }
 
-/// Padded so that threads on neighbouring shards do not share a cache line (or the pair of lines that
-/// some processors fetch together). What every call touches comes first.
-#[repr(C, align(128))]
+/// Fills one line of the cache, which is all that a call nobody joins touches here: threads get in each other's way only if they meet in a shard.
+#[repr(C, align(64))]
 struct Shard<K, V> {
-    lists: Lock<Lists<K, V>>,
-    /// The number of entries, readable without the lock. A hint: it decides which way is tried first, never what is true.
+    /// How many flights are listed, those put aside included; readable without the lock. A hint: it decides which way is tried first, never what is
+    /// true.
     len: AtomicUsize,
-    /// By [`Deed`].
-    deeds: [AtomicUsize; Deed::KINDS],
+    lists: Lock<Lists<K, V>>,
 }
 
 #[repr(C)]
 struct Lists<K, V> {
+    led: u64,
     /// What newcomers find.
-    flights: HashTable<FlightRef<K, V>>,
-    tally: Tally,
+    flights: Listing<K, V>,
+    /// What most shards never need.
+    rare: Option<Box<Rare<K, V>>>,
+}
+
+struct Rare<K, V> {
     /// Flights in progress that newcomers are not to find: forgotten, full, or too old. Kept by address, so that any number of them under one key
     /// costs nobody anything.
-    aside: HashTable<FlightRef<K, V>>,
+    aside: HashTable<ListedFlight<K, V>>,
+    /// By [`Ended`]. Those that completed are not counted: they are all others that were led and are not in progress.
+    ended: [u64; Ended::KINDS],
 }
 
-/// The listed flights with one hash: nearly always none or one.
-pub(crate) enum Found<K, V> {
-    None,
-    One(FlightRef<K, V>),
-    Many(Vec<FlightRef<K, V>>),
-}
+/// By [`Deed`].
+#[derive(Default)]
+#[repr(align(64))]
+struct Deeds([AtomicUsize; Deed::KINDS]);
 
-impl<K, V> Found<K, V> {
-    pub(crate) fn as_slice(&self) -> &[FlightRef<K, V>] {
-        match self {
-            Self::None => &[],
-            Self::One(flight) => core::slice::from_ref(flight),
-            Self::Many(all) => all,
-        }
-    }
-
-    /// The one at `index`; the others are dropped.
-    #[inline]
-    pub(crate) fn into_one(self, index: usize) -> FlightRef<K, V> {
-        #[cold]
-        fn one_of<K, V>(mut all: Vec<FlightRef<K, V>>, index: usize) -> FlightRef<K, V> {
-            let flight = all.swap_remove(index);
-            panics::contain(|| drop(all));
-            flight
-        }
-
-        match self {
-            Self::None => unreachable!("nothing was found"),
-            Self::One(flight) => flight,
-            Self::Many(all) => one_of(all, index),
-        }
-    }
-}
-
-/// A shard gives memory back when it holds fewer than one entry in this many places…
-const SPARSE: usize = 8;
-/// …but keeps this many places, so that a steady trickle does not allocate.
-const KEPT: usize = 64;
+const SHARDS_A_DEED: usize = 8;
 
 /// Whether a flight that ended stays listed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stays {
     No,
+    /// And, as [`Standing::unseen`] said, nobody else knows it.
+    NoUnseen,
     Yes,
+}
+
+/// How a flight is listed, for a step that is about to end it.
+#[derive(Clone, Copy)]
+pub(crate) struct Standing {
+    /// Newcomers find it.
+    pub(crate) open: bool,
+    /// Nobody has a reference to it but the one it was looked for by, nor will.
+    pub(crate) unseen: bool,
 }
 
 impl<K, V> Table<K, V> {
@@ -94,19 +82,33 @@ impl<K, V> Table<K, V> {
     pub(crate) fn new(shards: usize) -> Self {
         let shards = shards.clamp(1, 1 << 16).next_power_of_two();
         let shard = || Shard {
-            lists: Lock::new(Lists { flights: HashTable::new(), tally: Tally::default(), aside: HashTable::new() }),
             len: AtomicUsize::new(0),
-            deeds: Default::default(),
+            lists: Lock::new(Lists { led: 0, flights: Listing::new(), rare: None }),
         };
-        Self { shards: (0..shards).map(|_| shard()).collect::<Vec<_>>().into(), bits: shards.trailing_zeros() }
+        let deeds = || Deeds::default();
+        Self {
+            shards: (0..shards).map(|_| shard()).collect::<Vec<_>>().into(),
+            bits: shards.trailing_zeros(),
+            deeds: (0..shards.div_ceil(SHARDS_A_DEED)).map(|_| deeds()).collect::<Vec<_>>().into(),
+        }
     }
 
     /// Hashers that spread badly (an identity hasher over small integers) must still spread over shards, and the bits
     /// that choose the shard should not be those that choose the place in it.
     #[inline]
-    fn shard(&self, hash: u64) -> &Shard<K, V> {
+    fn index(&self, hash: u64) -> usize {
         let mixed = hash.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        &self.shards[mixed.rotate_left(self.bits) as usize & (self.shards.len() - 1)]
+        mixed.rotate_left(self.bits) as usize & (self.shards.len() - 1)
+    }
+
+    #[inline]
+    fn shard(&self, hash: u64) -> &Shard<K, V> {
+        &self.shards[self.index(hash)]
+    }
+
+    /// The shards in which anything is listed. One that is missed had nothing when it was looked at.
+    fn used(&self) -> impl Iterator<Item = &Shard<K, V>> {
+        self.shards.iter().filter(|shard| shard.len.load(Ordering::Relaxed) != 0)
     }
 
     /// Whether a look is likely to find anything.
@@ -115,65 +117,62 @@ impl<K, V> Table<K, V> {
         self.shard(hash).len.load(Ordering::Relaxed) == 0
     }
 
-    /// The flights that newcomers find, whose keys have this hash.
-    pub(crate) fn find(&self, hash: u64) -> Found<K, V> {
-        self.shard(hash).lists.with(|lists| {
-            let mut same = lists.flights.iter_hash(hash).filter(|flight| flight.hash == hash);
-            match (same.next(), same.next()) {
-                (None, _) => Found::None,
-                (Some(flight), None) => Found::One(flight.clone()),
-                (Some(first), Some(second)) => Found::Many([first, second].into_iter().chain(same).cloned().collect()),
-            }
-        })
+    /// The flight that newcomers find, whose key has this hash. `Err`: there may be several, for [`find_many`](Self::find_many).
+    #[inline]
+    pub(crate) fn find(&self, hash: u64) -> Result<Option<FlightRef<K, V>>, ()> {
+        self.shard(hash).lists.with(|lists| lists.flights.find(hash))
+    }
+
+    /// All of them.
+    pub(crate) fn find_many(&self, hash: u64) -> Found<K, V> {
+        self.shard(hash).lists.with(|lists| lists.flights.find_many(hash))
     }
 
     /// The flights whose keys have this hash, those put aside included.
     pub(crate) fn find_all(&self, hash: u64) -> Vec<FlightRef<K, V>> {
         self.shard(hash).lists.with(|lists| {
-            let listed = lists.flights.iter_hash(hash).chain(&lists.aside);
-            listed.filter(|flight| flight.hash == hash).cloned().collect()
+            let aside = lists.aside().filter(|flight| flight.hash == hash);
+            lists.flights.all_with(hash).chain(aside).map(Listed::find).collect()
         })
     }
 
     /// Lists `new`, which starts, in place of `seen[over]` if that is listed; if that is still in progress it is put aside. Refuses if a flight of
     /// the same hash is listed that is not among `seen`: its key has not been compared yet.
     pub(crate) fn insert(&self, new: &FlightRef<K, V>, seen: &[FlightRef<K, V>], over: Option<usize>) -> bool {
-        let over = over.map(|index| &seen[index]);
         let hash = new.hash;
         let shard = self.shard(hash);
-        let new = new.clone();
-        let (inserted, replaced) = shard.lists.with(|lists| {
+        let replaced = shard.lists.with(|lists| {
             let mut replaced = None;
-            for flight in lists.flights.iter_hash_mut(hash).filter(|flight| flight.hash == hash) {
-                if over.is_some_and(|over| over.is(flight)) {
-                    replaced = Some(flight);
-                } else if !seen.iter().any(|seen| seen.is(flight)) {
-                    return (false, Some(new));
-                }
+            if !lists.flights.insert(new) {
+                replaced = lists.flights.insert_beside(new, seen, over)?;
             }
-            lists.tally.led += 1;
-            if let Some(place) = replaced {
-                let replaced = mem::replace(place, new);
-                if !replaced.state.load().is_open() {
-                    return (true, Some(replaced));
+            lists.led += 1;
+            match replaced {
+                None => shard.count_listed(1),
+                Some(flight) if flight.state.load().is_open() => {
+                    lists.put_aside(flight);
+                    shard.count_listed(1);
                 }
-                lists.put_aside(replaced);
-                return (true, None);
+                ended => return Ok(ended),
             }
-            lists.flights.insert_unique(hash, new, |flight| flight.hash);
-            shard.len.store(lists.flights.len(), Ordering::Relaxed);
-            (true, None)
+            Ok(None)
         });
-        // The user's key and value, perhaps; see `caller::board`.
-        panics::contain(|| drop(replaced));
-        inserted
+        match replaced {
+            Ok(None) => true,
+            // The user's key and value, perhaps; see `caller::board`.
+            Ok(ended) => {
+                panics::contain(|| drop(ended));
+                true
+            }
+            Err(()) => false,
+        }
     }
 
     /// Takes exactly this flight out. `false`: newcomers do not find it, though they may find its successor.
     pub(crate) fn remove(&self, flight: &FlightRef<K, V>) -> bool {
         let mut found = false;
-        self.conclude(flight, |listed| {
-            found = listed;
+        self.conclude(flight, |standing| {
+            found = standing.open;
             Some(((), None, Stays::No))
         });
         found
@@ -187,21 +186,26 @@ impl<K, V> Table<K, V> {
     pub(crate) fn conclude<T>(
         &self,
         flight: &FlightRef<K, V>,
-        step: impl FnOnce(bool) -> Option<(T, Option<Ended>, Stays)>,
+        step: impl FnOnce(Standing) -> Option<(T, Option<Ended>, Stays)>,
     ) -> Option<T> {
         let shard = self.shard(flight.hash);
         shard.lists.with(|lists| {
-            let Ok(entry) = lists.flights.find_entry(flight.hash, |listed| listed.is(flight)) else {
-                return lists.conclude_aside(flight, step);
+            let Some(place) = lists.flights.place(flight) else {
+                return shard.conclude_aside(lists, flight, step);
             };
-            let (result, how, stays) = step(true)?;
-            if let Some(how) = how {
-                lists.tally.end(how);
+            let (result, how, stays) = step(Standing { open: true, unseen: place.is_unseen() })?;
+            if stays != Stays::Yes {
+                match place.take() {
+                    // SAFETY: it is known to one, as the step found under this lock, and that one reference is `flight`, which a leader lends that
+                    // runs this and nothing else.
+                    Some(listed) if stays == Stays::NoUnseen => unsafe { listed.unlist_unseen() },
+                    listed => drop(listed),
+                }
+                lists.flights.taken();
+                shard.count_listed(-1);
             }
-            if stays == Stays::No {
-                drop(entry.remove());
-                shard.len.store(lists.flights.len(), Ordering::Relaxed);
-                shrink(&mut lists.flights);
+            if let Some(how) = how {
+                lists.count_ended(how);
             }
             Some(result)
         })
@@ -211,15 +215,15 @@ impl<K, V> Table<K, V> {
     pub(crate) fn forget(&self, flight: &FlightRef<K, V>) -> Option<Snapshot> {
         let shard = self.shard(flight.hash);
         shard.lists.with(|lists| {
-            let Ok(entry) = lists.flights.find_entry(flight.hash, |listed| listed.is(flight)) else {
-                let aside = lists.aside.find(flight.address(), |listed| listed.is(flight));
+            let Some(removed) = lists.flights.take(flight) else {
+                let aside = lists.rare.as_ref().and_then(|rare| rare.find_aside(flight));
                 return aside.map(|flight| flight.state.forgotten());
             };
             let before = flight.state.forgotten();
-            let (removed, _) = entry.remove();
-            shard.len.store(lists.flights.len(), Ordering::Relaxed);
             if before.is_open() {
                 lists.put_aside(removed);
+            } else {
+                shard.count_listed(-1);
             }
             Some(before)
         })
@@ -228,8 +232,8 @@ impl<K, V> Table<K, V> {
     /// Every flight, those put aside included, shard by shard: a snapshot of each, not of all at one instant.
     pub(crate) fn all(&self) -> Vec<FlightRef<K, V>> {
         let mut all = Vec::new();
-        for shard in &*self.shards {
-            shard.lists.with(|lists| all.extend(lists.flights.iter().chain(&lists.aside).cloned()));
+        for shard in self.used() {
+            shard.lists.with(|lists| all.extend(lists.all().map(Listed::find)));
         }
         all
     }
@@ -237,10 +241,10 @@ impl<K, V> Table<K, V> {
     /// As [`all`](Self::all); also whether newcomers find it.
     pub(crate) fn all_listed(&self) -> Vec<(FlightRef<K, V>, bool)> {
         let mut all = Vec::new();
-        for shard in &*self.shards {
+        for shard in self.used() {
             shard.lists.with(|lists| {
-                all.extend(lists.flights.iter().map(|flight| (flight.clone(), true)));
-                all.extend(lists.aside.iter().map(|flight| (flight.clone(), false)));
+                all.extend(lists.flights.iter().map(|flight| (flight.find(), true)));
+                all.extend(lists.aside().map(|flight| (flight.find(), false)));
             });
         }
         all
@@ -248,23 +252,25 @@ impl<K, V> Table<K, V> {
 
     /// How many flights are in progress and not forgotten; see [`Table::all`].
     pub(crate) fn count_open(&self) -> usize {
-        let open = |flight: &&FlightRef<K, V>| {
+        let open = |flight: &&ListedFlight<K, V>| {
             let now = flight.state.load();
             now.is_open() && !now.is_forgotten()
         };
-        let count = |lists: &mut Lists<K, V>| lists.flights.iter().chain(&lists.aside).filter(open).count();
-        self.shards.iter().map(|shard| shard.lists.with(count)).sum()
+        let count = |lists: &mut Lists<K, V>| lists.all().filter(open).count();
+        self.used().map(|shard| shard.lists.with(count)).sum()
     }
 
     /// How many flights are in progress, those that were forgotten included; see [`Table::all`].
     pub(crate) fn in_flight(&self) -> u64 {
-        self.shards.iter().map(|shard| shard.lists.with(|lists| lists.tally.in_flight())).sum()
+        let count = |lists: &mut Lists<K, V>| lists.in_progress().count() as u64;
+        self.used().map(|shard| shard.lists.with(count)).sum()
     }
 
     /// Counts what a caller did.
     #[inline]
     pub(crate) fn count(&self, hash: u64, deed: Deed) {
-        self.shard(hash).deeds[deed as usize].fetch_add(1, Ordering::Relaxed);
+        let Deeds(deeds) = &self.deeds[self.index(hash) / SHARDS_A_DEED];
+        deeds[deed as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Everything counted so far, and the followers aboard now.
@@ -272,12 +278,13 @@ impl<K, V> Table<K, V> {
         let (mut totals, mut waiting) = (Totals::default(), 0);
         for shard in &*self.shards {
             let (tally, followers) = shard.lists.with(|lists| {
-                let flights = lists.flights.iter().chain(&lists.aside);
-                (lists.tally, flights.map(|flight| flight.state.load().followers() as u64).sum::<u64>())
+                (lists.tally(), lists.all().map(|flight| flight.state.load().followers() as u64).sum::<u64>())
             });
             totals.add_tally(&tally);
             waiting += followers;
-            for (sum, deeds) in totals.deeds.iter_mut().zip(&shard.deeds) {
+        }
+        for Deeds(deeds) in &*self.deeds {
+            for (sum, deeds) in totals.deeds.iter_mut().zip(deeds) {
                 *sum += deeds.load(Ordering::Relaxed) as u64;
             }
         }
@@ -285,86 +292,101 @@ impl<K, V> Table<K, V> {
     }
 }
 
-impl<K, V> Lists<K, V> {
+impl<K, V> Shard<K, V> {
+    /// One more, or one less. Under the lock, so that it need not be one atomic step.
+    #[inline]
+    fn count_listed(&self, change: isize) {
+        let len = self.len.load(Ordering::Relaxed);
+        self.len.store(len.wrapping_add_signed(change), Ordering::Relaxed);
+    }
+
     /// [`Table::conclude`], of a flight that newcomers do not find.
     #[cold]
     fn conclude_aside<T>(
-        &mut self,
+        &self,
+        lists: &mut Lists<K, V>,
         flight: &FlightRef<K, V>,
-        step: impl FnOnce(bool) -> Option<(T, Option<Ended>, Stays)>,
+        step: impl FnOnce(Standing) -> Option<(T, Option<Ended>, Stays)>,
     ) -> Option<T> {
-        let (result, how, _) = step(false)?;
-        let listed = self.take_aside(flight);
-        if let (true, Some(how)) = (listed, how) {
-            self.tally.end(how);
+        let (result, how, _) = step(Standing { open: false, unseen: false })?;
+        if lists.take_aside(flight) {
+            self.count_listed(-1);
+            if let Some(how) = how {
+                lists.count_ended(how);
+            }
         }
         Some(result)
     }
+}
 
-    fn put_aside(&mut self, flight: FlightRef<K, V>) {
-        self.aside.insert_unique(flight.address(), flight, FlightRef::address);
+impl<K, V> Rare<K, V> {
+    fn find_aside(&self, flight: &FlightRef<K, V>) -> Option<&ListedFlight<K, V>> {
+        self.aside.find(flight.address(), |listed| listed.lists(flight))
+    }
+}
+
+impl<K, V> Lists<K, V> {
+    fn aside(&self) -> impl Iterator<Item = &ListedFlight<K, V>> {
+        self.rare.iter().flat_map(|rare| rare.aside.iter())
+    }
+
+    /// Every flight, those put aside included.
+    fn all(&self) -> impl Iterator<Item = &ListedFlight<K, V>> {
+        self.flights.iter().chain(self.aside())
+    }
+
+    fn in_progress(&self) -> impl Iterator<Item = &ListedFlight<K, V>> {
+        self.all().filter(|flight| flight.state.load().is_open())
+    }
+
+    #[inline]
+    fn count_ended(&mut self, how: Ended) {
+        if how != Ended::Completed {
+            self.rare().ended[how as usize] += 1;
+        }
+    }
+
+    fn tally(&self) -> Tally {
+        let mut ended = self.rare.as_ref().map_or([0; Ended::KINDS], |rare| rare.ended);
+        ended[Ended::Completed as usize] = self.led - ended.iter().sum::<u64>() - self.in_progress().count() as u64;
+        Tally { led: self.led, ended }
+    }
+
+    fn put_aside(&mut self, flight: ListedFlight<K, V>) {
+        self.rare().aside.insert_unique(flight.address(), flight, |flight| flight.address());
     }
 
     /// `false`: it is not there. Drops a reference: whoever calls this has another.
     fn take_aside(&mut self, flight: &FlightRef<K, V>) -> bool {
-        if self.aside.is_empty() {
-            return false;
-        }
-        let Ok(entry) = self.aside.find_entry(flight.address(), |listed| listed.is(flight)) else { return false };
+        let Some(rare) = &mut self.rare else { return false };
+        let Ok(entry) = rare.aside.find_entry(flight.address(), |listed| listed.lists(flight)) else { return false };
         drop(entry.remove());
-        if self.aside.is_empty() {
-            self.aside = HashTable::new();
+        if rare.aside.is_empty() {
+            rare.aside = HashTable::new();
         }
         true
+    }
+
+    #[cold]
+    fn rare(&mut self) -> &mut Rare<K, V> {
+        self.rare.get_or_insert_with(|| Box::new(Rare { aside: HashTable::new(), ended: Default::default() }))
     }
 }
 
 impl<K, V> Clone for Table<K, V> {
     /// The same table.
     fn clone(&self) -> Self {
-        Self { shards: Arc::clone(&self.shards), bits: self.bits }
+        Self { shards: Arc::clone(&self.shards), bits: self.bits, deeds: Arc::clone(&self.deeds) }
     }
-}
-
-/// Gives memory back after a burst.
-fn shrink<K, V>(flights: &mut HashTable<FlightRef<K, V>>) {
-    if let Some(room) = less_room(flights.len(), flights.capacity()) {
-        flights.shrink_to(room, |flight| flight.hash);
-    }
-}
-
-/// How many places a shard is to have from now on, if fewer than it has.
-fn less_room(len: usize, capacity: usize) -> Option<usize> {
-    let is_sparse = capacity > KEPT * 2 && len < capacity / SPARSE;
-    is_sparse.then_some(if len == 0 { 0 } else { (len * 2).max(KEPT) })
 }
 
 #[cfg(test)]
+#[cfg(all(feature = "std", target_pointer_width = "64", not(any(loom, shuttle))))]
 mod tests {
     use super::*;
-    use crate::flight::Flight;
 
     #[test]
-    fn a_shard_has_room_for_a_trickle_and_gives_back_the_rest() {
-        let room = [(0, 128), (0, 129), (15, 129), (16, 129), (33, 1000), (100, 1000), (125, 1000), (900, 1000)];
-        let room = room.map(|(len, capacity)| less_room(len, capacity));
-        assert_eq!(room, [None, Some(0), Some(64), None, Some(66), Some(200), None, None]);
-    }
-
-    #[test]
-    fn p03_a_burst_gives_its_memory_back() {
-        let table: Table<u64, ()> = Table::new(1);
-        let capacity = || table.shards[0].lists.with(|lists| lists.flights.capacity());
-        let burst: Vec<_> =
-            (0..10_000).map(|key| FlightRef::new(Flight::new(key, key << 40 | key, crate::Verb::Run, None))).collect();
-        for flight in &burst {
-            assert!(table.insert(flight, &[], None));
-        }
-        assert!(capacity() >= burst.len() && !table.seems_empty(0));
-        for flight in &burst {
-            assert!(table.remove(flight) && !table.remove(flight));
-        }
-        assert!(capacity() <= KEPT * 2, "{} places kept", capacity());
-        assert!(table.seems_empty(0) && table.count_open() == 0);
+    fn a_shard_fills_one_line_of_the_cache() {
+        assert_eq!(size_of::<Shard<[u8; 100], [u8; 1000]>>(), 64);
     }
 }

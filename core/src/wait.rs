@@ -25,7 +25,7 @@ pub(crate) struct Waiting {
     _pinned: PhantomPinned,
 }
 
-/// The event that is listened to. Whoever holds a `Waiting` keeps the event alive; see [`Waiting::start`].
+/// The event that is listened to. Whoever holds a `Waiting` keeps the event alive; see [`Waiting::listen`].
 struct Source(*const Event);
 
 // SAFETY: it is only used as the `&Event` it was made from, and `Event` is `Sync`.
@@ -35,7 +35,7 @@ unsafe impl Sync for Source {}
 
 /// Waits for one notification after the first poll. `false`: listening panicked.
 async fn listen(source: Source) -> bool {
-    // SAFETY: `Waiting::start` requires the event to outlive this future.
+    // SAFETY: `Waiting::listen` requires the event to outlive this future.
     let event = unsafe { &*source.0 };
     sync::unseen_step();
     listener!(event => listener);
@@ -58,42 +58,77 @@ impl Waiting {
         Self { slot: MaybeUninit::uninit(), listening: false, _pinned: PhantomPinned }
     }
 
+    #[inline]
     pub(crate) fn is_listening(&self) -> bool {
         self.listening
     }
 
-    /// Prepares to listen to `event`. The first [`poll`](Self::poll) registers.
+    /// [Polls](Self::poll), after it [began to listen](Self::listen) if it did not before.
+    ///
+    /// # Safety
+    ///
+    /// As for [`listen`](Self::listen).
+    #[inline]
+    pub(crate) unsafe fn listen_or_poll(self: Pin<&mut Self>, event: &Event, cx: &mut Context<'_>) -> Poll<()> {
+        if self.listening {
+            return self.poll(cx);
+        }
+        // SAFETY: as the caller promises.
+        unsafe { self.listen(event, cx) }
+    }
+
+    /// Begins to listen to `event`: from now on no notification is missed. Ready only if that failed, because of what wakers did that panicked.
     ///
     /// # Safety
     ///
     /// `event` must stay where it is and live until [`stop`](Self::stop) or the drop of `self`.
-    pub(crate) unsafe fn start(mut self: Pin<&mut Self>, event: &Event) {
+    #[inline]
+    unsafe fn listen(mut self: Pin<&mut Self>, event: &Event, cx: &mut Context<'_>) -> Poll<()> {
         self.as_mut().stop();
         // SAFETY: nothing is moved out; the slot is only ever used pinned.
-        let this = unsafe { self.get_unchecked_mut() };
+        let this = unsafe { self.as_mut().get_unchecked_mut() };
         // SAFETY: the slot is vacant after `stop`, and dropped by `stop` before it is reused or freed.
         unsafe { place(&raw mut this.slot, listen, Source(event)) };
         this.listening = true;
+        // Nothing that panics: what is dropped if the waker cannot be cloned was not notified yet, and so cannot have been miscounted.
+        // SAFETY: the slot was filled a moment ago, and `self` is pinned, so it is, too.
+        match unsafe { future(&raw mut this.slot, listen) }.poll(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(notified) => {
+                self.notified(Some(notified), cx);
+                Poll::Ready(())
+            }
+        }
     }
 
-    /// Ready when a notification came since the first poll. Must be [started](Self::start).
-    pub(crate) fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready when a notification came since [`listen`](Self::listen).
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         debug_assert!(self.listening);
         // SAFETY: nothing is moved out.
         let this = unsafe { self.as_mut().get_unchecked_mut() };
         let mut polled = None;
         // SAFETY: `listening` says that the slot holds the future, and `self` is pinned, so it is too.
         panics::contain(|| polled = Some(unsafe { future(&raw mut this.slot, listen) }.poll(cx)));
-        if let Some(Poll::Pending) = polled {
-            return Poll::Pending;
+        match polled {
+            Some(Poll::Pending) => Poll::Pending,
+            Some(Poll::Ready(notified)) => {
+                self.notified(Some(notified), cx);
+                Poll::Ready(())
+            }
+            None => {
+                self.notified(None, cx);
+                Poll::Ready(())
+            }
         }
+    }
+
+    fn notified(self: Pin<&mut Self>, notified: Option<bool>, cx: &mut Context<'_>) {
         self.stop();
-        if polled != Some(Poll::Ready(true)) {
-            // Either event-listener tripped over what a panicking waker left behind (see `stop`), or it is this caller's waker that
+        if notified != Some(true) {
+            // Either event-listener tripped over what a panicking waker left behind (see `unlisten`), or it is this caller's waker that
             // cannot be cloned. The latter panics again here, where it is the caller's own business.
             drop(cx.waker().clone());
         }
-        Poll::Ready(())
     }
 
     /// Stops listening and leaves no trace in the event.
@@ -203,16 +238,16 @@ mod tests {
     }
 
     #[test]
-    fn notified_only_after_the_first_poll() {
+    fn notified_only_after_it_listens() {
         let event = Event::new();
         let mut waiting = pin!(Waiting::new());
         let mut cx = Context::from_waker(core::task::Waker::noop());
-        // SAFETY: the event lives in this frame, longer than `waiting`, which stops when it is dropped.
-        unsafe { waiting.as_mut().start(&event) };
         event.notify(1);
+        // SAFETY: the event lives in this frame, longer than `waiting`, which stops when it is dropped.
+        assert!(unsafe { waiting.as_mut().listen(&event, &mut cx) }.is_pending());
         assert!(waiting.as_mut().poll(&mut cx).is_pending());
         event.notify(1);
         assert!(waiting.as_mut().poll(&mut cx).is_ready());
-        assert!(!waiting.is_listening());
+        assert!(!waiting.listening);
     }
 }

@@ -25,9 +25,13 @@ impl WakerSlot {
     /// Puts `waker` here, unless one that wakes the same task is here already.
     pub(crate) fn register(&self, waker: &Waker) {
         let here = |place: &mut Option<Waker>| place.as_ref().is_some_and(|here| here.will_wake(waker));
-        if self.0.with(here) {
-            return;
+        if !self.0.with(here) {
+            self.put(waker);
         }
+    }
+
+    /// Puts `waker` here, whatever is here: likely nothing.
+    pub(crate) fn put(&self, waker: &Waker) {
         let waker = waker.clone();
         let replaced = self.0.with(|place| place.replace(waker));
         panics::contain(|| drop(replaced));

@@ -1,0 +1,247 @@
+//! Counted references to a value that a table lists.
+//!
+//! As with `Arc` the count lies beside the value. What is different is the table's part: under the lock of the table, which whoever looks for the
+//! value must take in any case, references are handed out by adding to a number that the lock protects, and whoever takes the value out can see
+//! that nobody else knows it. A value that one owner makes, lists, takes out and drops costs no atomic read-modify-write at all, and one
+//! that is found costs one, when the reference goes.
+//!
+//! Two numbers make up the count. `owners` begins at one. While the value is listed it holds [`LISTED`] besides, so that it cannot come to nothing. References
+//! that the table hands out are counted in `given`, and are missing in `owners`, which goes down by one for each that is dropped. So while the value is
+//! listed `owners + given - LISTED` references exist; when it is taken out, `given` is added, and `owners` is all there is to know.
+
+use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
+use core::ops::Deref;
+use core::ptr::NonNull;
+
+use alloc::boxed::Box;
+
+use crate::panics;
+use crate::sync::{AtomicUsize, Ordering, UnsafeCell};
+
+/// More than there can be references, and few enough that as many again do not overflow.
+const LISTED: usize = 1 << (usize::BITS - 2);
+/// Beyond so many references, which only leaking can make, the program ends, before the count overflows.
+const MOST: usize = LISTED + LISTED / 2;
+/// When so many were given they are added to `owners`.
+const FOLD: usize = LISTED / 4;
+
+/// A value and its count.
+#[repr(C)]
+pub(crate) struct Owned<T> {
+    owners: AtomicUsize,
+    /// Only touched under the table's lock.
+    given: UnsafeCell<usize>,
+    #[cfg(loom)]
+    _leaks: loom::sync::Arc<()>,
+    value: T,
+}
+
+/// A counted reference.
+pub(crate) struct Ref<T> {
+    owned: NonNull<Owned<T>>,
+    _owns: PhantomData<Owned<T>>,
+}
+
+// SAFETY: as for `Arc`: the value is shared by the threads that hold references (`Sync`), and dropped by any one of them (`Send`). `owners` is atomic, and
+// `given` is only touched through a `Listed`, under a lock.
+unsafe impl<T: Send + Sync> Send for Ref<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send + Sync> Sync for Ref<T> {}
+
+impl<T> Ref<T> {
+    pub(crate) fn new(value: T) -> Self {
+        let owned = Owned {
+            owners: AtomicUsize::new(1),
+            given: UnsafeCell::new(0),
+            #[cfg(loom)]
+            _leaks: loom::sync::Arc::new(()),
+            value,
+        };
+        Self { owned: NonNull::from(Box::leak(Box::new(owned))), _owns: PhantomData }
+    }
+
+    #[inline]
+    fn owned(&self) -> &Owned<T> {
+        // SAFETY: it lives while there is a reference.
+        unsafe { self.owned.as_ref() }
+    }
+
+    /// Whether both refer to one value.
+    #[inline]
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.owned == other.owned
+    }
+
+    pub(crate) fn as_ptr(&self) -> *const Owned<T> {
+        self.owned.as_ptr()
+    }
+
+    /// # Safety
+    ///
+    /// `owned` is from [`as_ptr`](Self::as_ptr), and the caller hands over one count of it.
+    pub(crate) unsafe fn from_ptr(owned: *const Owned<T>) -> Self {
+        // SAFETY: `as_ptr` gives no null.
+        Self { owned: unsafe { NonNull::new_unchecked(owned.cast_mut()) }, _owns: PhantomData }
+    }
+
+    /// The table's reference, for a value that is not listed. Under the table's lock.
+    #[inline]
+    pub(crate) fn list(&self) -> Listed<T> {
+        let owners = &self.owned().owners;
+        if owners.load(Ordering::Relaxed) == 1 {
+            // Nobody else has a reference, and whoever is to find it here has to take the lock, which orders this.
+            owners.store(1 + LISTED, Ordering::Relaxed);
+        } else {
+            owners.fetch_add(LISTED, Ordering::Relaxed);
+        }
+        Listed { owned: self.owned, _owns: PhantomData }
+    }
+}
+
+impl<T> Clone for Ref<T> {
+    #[inline]
+    fn clone(&self) -> Self {
+        // As for `Arc`: whoever has a reference can make another without ordering anything.
+        if self.owned().owners.fetch_add(1, Ordering::Relaxed) > MOST {
+            too_many();
+        }
+        Self { owned: self.owned, _owns: PhantomData }
+    }
+}
+
+impl<T> Deref for Ref<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.owned().value
+    }
+}
+
+impl<T> Drop for Ref<T> {
+    #[inline]
+    fn drop(&mut self) {
+        let owners = &self.owned().owners;
+        // The last one, if alone, needs no atomic step: nobody is left to make another. Acquires what all others released.
+        if owners.load(Ordering::Acquire) != 1 {
+            // Releases what was done by this reference to whoever frees the value.
+            if owners.fetch_sub(1, Ordering::Release) != 1 {
+                return;
+            }
+            owners.load(Ordering::Acquire);
+        }
+        // SAFETY: this was the last reference, and the value is not listed, or its count would not be one.
+        unsafe { free(self.owned) };
+    }
+}
+
+/// The table's reference. All its methods, and its drop, under the table's lock, or when nobody else has the table.
+pub(crate) struct Listed<T> {
+    owned: NonNull<Owned<T>>,
+    _owns: PhantomData<Owned<T>>,
+}
+
+// SAFETY: as for `Ref`.
+unsafe impl<T: Send + Sync> Send for Listed<T> {}
+// SAFETY: as for `Ref`.
+unsafe impl<T: Send + Sync> Sync for Listed<T> {}
+
+impl<T> Listed<T> {
+    #[inline]
+    fn owned(&self) -> &Owned<T> {
+        // SAFETY: it lives while it is listed.
+        unsafe { self.owned.as_ref() }
+    }
+
+    #[inline]
+    pub(crate) fn is(&self, other: &Ref<T>) -> bool {
+        self.owned == other.owned
+    }
+
+    /// Hands out a reference.
+    #[inline]
+    pub(crate) fn give(&self) -> Ref<T> {
+        let given = self.given() + 1;
+        self.set_given(if given < FOLD { given } else { self.fold(given) });
+        Ref { owned: self.owned, _owns: PhantomData }
+    }
+
+    /// Whether there is just one reference besides this one. If that is the caller's own, nobody can touch the value while the lock is held.
+    #[inline]
+    pub(crate) fn is_known_to_one(&self) -> bool {
+        // Acquires what those released whose references are gone.
+        self.owned().owners.load(Ordering::Acquire) + self.given() == LISTED + 1
+    }
+
+    /// The value, which is known to one, is not listed any more.
+    ///
+    /// # Safety
+    ///
+    /// [`is_known_to_one`](Self::is_known_to_one) said so since the lock was taken, and the one reference is the caller's own, which nobody else can clone or
+    /// drop meanwhile.
+    #[inline]
+    pub(crate) unsafe fn unlist_unseen(self) {
+        let this = ManuallyDrop::new(self);
+        this.set_given(0);
+        this.owned().owners.store(1, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn given(&self) -> usize {
+        // SAFETY: whoever has the table's reference holds its lock, or has taken it out of the table under that.
+        self.owned().given.with(|given| unsafe { *given })
+    }
+
+    #[inline]
+    fn set_given(&self, to: usize) {
+        // SAFETY: as in `given`.
+        self.owned().given.with_mut(|given| unsafe { *given = to });
+    }
+
+    /// So that a value that is listed for very long does not use up what `owners` can hold. Returns what is left of `given`.
+    #[cold]
+    fn fold(&self, given: usize) -> usize {
+        if self.owned().owners.fetch_add(given, Ordering::Relaxed) > MOST {
+            too_many();
+        }
+        0
+    }
+}
+
+impl<T> Deref for Listed<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.owned().value
+    }
+}
+
+impl<T> Drop for Listed<T> {
+    /// The value is not listed any more.
+    #[inline]
+    fn drop(&mut self) {
+        let given = self.given();
+        self.set_given(0);
+        // Releases, like any reference, though the table never touches the value but for its hash.
+        if self.owned().owners.fetch_sub(LISTED - given, Ordering::Release) == LISTED - given {
+            self.owned().owners.load(Ordering::Acquire);
+            // SAFETY: there are no references, and this was the table's.
+            unsafe { free(self.owned) };
+        }
+    }
+}
+
+/// # Safety
+///
+/// There is no reference left.
+unsafe fn free<T>(owned: NonNull<Owned<T>>) {
+    // SAFETY: made by `Ref::new` from a box, and nobody has it any more.
+    drop(unsafe { Box::from_raw(owned.as_ptr()) });
+}
+
+#[cold]
+fn too_many() -> ! {
+    panics::abort("too many references to a flight")
+}
