@@ -157,6 +157,12 @@ impl Works {
         work.end()
     }
 
+    /// As [`behind`](Self::behind), and may run beside others.
+    pub async fn behind_beside(self: Arc<Self>, gate: Arc<Gate>) -> Value {
+        gate.wait().await;
+        self.beside()
+    }
+
     /// A work that waits for one gate after the other.
     pub async fn behind_both(self: Arc<Self>, first: Arc<Gate>, second: Arc<Gate>) -> Value {
         let work = self.begin();

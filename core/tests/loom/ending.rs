@@ -1,21 +1,24 @@
 //! `forget` and `cancel` against a flight that is about to end by itself.
 
-use coflight_core::Error;
+use coflight_core::{Entry, Error};
 
 use crate::common::{Answer, Bench, Gate, aboard, block_on, check, elsewhere, thread, value};
 
-/// Promises 4 and 13.
+/// Promises 4 and 13: what was forgotten ends, and its successor is found all the same.
 #[test]
 fn forget_against_completion() {
-    check("forget against completion", 3, || {
-        let bench = Bench::new();
-        let other = elsewhere(bench.run(bench.works().ready_beside()));
-        let forgot = bench.flights.forget(&1);
-        let mine = value(block_on(bench.run(bench.works().ready_beside())));
-        let theirs = value(other.join().unwrap());
-        assert!(!(forgot && mine == theirs), "a newcomer got what was forgotten");
-        assert_eq!(bench.works.begun(), if mine == theirs { 1 } else { 2 });
-        drop((mine, theirs));
+    check("forget against completion", 5, || {
+        let (bench, gate) = (Bench::new(), Gate::new());
+        let first = aboard(bench.run(bench.works().behind_beside(gate.clone())));
+        gate.open();
+        let first = elsewhere(first);
+        bench.flights.forget(&1);
+        let Entry::Leader(second) = bench.flights.enter(&1) else { panic!("a newcomer joined what was forgotten") };
+        let first = value(first.join().unwrap());
+        assert!(bench.flights.contains(&1), "it took its successor out");
+        let second = value(second.complete(bench.works.beside()));
+        assert_ne!(first, second);
+        drop((first, second));
         bench.ends_clean();
     });
 }

@@ -42,7 +42,7 @@ fn a_detached_task_is_dropped_while_its_caller_leaves() {
 /// Promises 6 and 17: the task is dropped before it ran, and a caller runs the work; or after, and a follower takes over.
 #[test]
 fn a_runtime_is_shut_down_against_a_follower() {
-    check("a runtime is shut down against a follower", 2, || {
+    check("a runtime is shut down against a follower", 1, || {
         let runtime = Virtual::new();
         let bench = Bench::of(Group::builder().shards(1).runtime(runtime.clone()).build());
         let gate = Gate::new();

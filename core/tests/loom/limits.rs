@@ -10,7 +10,7 @@ use crate::virtual_time::{TICK, Virtual};
 /// Promises 2, 14 and 18: all aboard are told the same.
 #[test]
 fn timeout_against_completion() {
-    check("timeout against completion", 3, || {
+    check("timeout against completion", 2, || {
         let time = Virtual::new();
         let bench = Bench::of(Group::builder().shards(1).runtime(time.clone()).timeout(TICK).build());
         let gate = Gate::new();

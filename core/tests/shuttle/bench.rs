@@ -118,7 +118,7 @@ struct Works {
 
 impl Bench {
     fn new(all: Arc<Mutex<Seen>>) -> Self {
-        let flights = Group::builder().shards(2).runtime(Tasks).hasher(Hasher::default()).build();
+        let flights = Group::builder().shards(2).runtime(Tasks::default()).hasher(Hasher::default()).build();
         Self { flights, works: Arc::default(), seen: Arc::default(), all }
     }
 
@@ -234,10 +234,11 @@ impl Bench {
 
     /// Promises 3 and 18.
     fn ends_clean(self) {
-        while self.works.alive_now.iter().any(|alive| alive.load(SeqCst) > 0) {
-            // The tasks of flights that were left are still to be dropped.
+        while self.flights.runtime().0.load(SeqCst) > 0 {
+            // The tasks of flights that have ended are still to be dropped, and hold what those came to.
             thread::yield_now();
         }
+        assert!(self.works.alive_now.iter().all(|alive| alive.load(SeqCst) == 0), "works left behind");
         let seen = *self.seen.lock().unwrap();
         assert_eq!(seen.asked, seen.answered + seen.left + seen.cancelled, "a call that came to nothing");
         let stats = self.flights.stats();
@@ -354,12 +355,36 @@ async fn patiently<F: Future>(call: F, least: usize) -> Option<F::Output> {
     .await
 }
 
-/// shuttle's own executor.
-#[derive(Clone, Copy)]
-struct Tasks;
+/// shuttle's own executor, and how many of its tasks are not gone.
+#[derive(Clone, Default)]
+struct Tasks(Arc<AtomicUsize>);
 
 impl Spawn for Tasks {
     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
+        self.0.fetch_add(1, SeqCst);
+        let task = Task { task: Box::pin(task), _gone: Gone(Arc::clone(&self.0)) };
         drop(shuttle::future::spawn(task));
+    }
+}
+
+/// Dropped in this order.
+struct Task {
+    task: Pin<Box<dyn Future<Output = ()> + Send>>,
+    _gone: Gone,
+}
+
+impl Future for Task {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.task.as_mut().poll(cx)
+    }
+}
+
+struct Gone(Arc<AtomicUsize>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
     }
 }
