@@ -100,8 +100,8 @@ impl<K, V, R, S> Builder<K, V, R, S> {
         Builder { runtime, hasher, shards, detach, chosen, _flights }
     }
 
-    /// How many parts the table has, each with a lock of its own; rounded up to a power of two, between 1 and 65,536. Each takes 64 bytes
-    /// when empty, and every eight of them 64 more. Default: 128 for each core, at least 256 and at most 4,096; without `std`, one.
+    /// How many parts the table has, each with a lock of its own; rounded up to a power of two, between 1 and 65,536. Each takes 128
+    /// bytes when empty, and every eight of them 64 more. Default: 64 for each core, at least 128 and at most 2,048; without `std`, one.
     pub fn shards(mut self, shards: usize) -> Self {
         self.shards = Some(shards);
         self
@@ -317,7 +317,7 @@ fn default_shards() -> usize {
 
 #[cfg(feature = "std")]
 fn shards_for(cores: usize) -> usize {
-    (cores * 128).clamp(256, 4096)
+    (cores * 64).clamp(128, 2048)
 }
 
 impl<K, V, R, S> fmt::Debug for Builder<K, V, R, S> {
@@ -333,7 +333,7 @@ mod tests {
 
     #[test]
     fn a_group_has_as_many_shards_as_the_docs_say() {
-        assert_eq!([1, 2, 4, 32, 1000].map(shards_for), [256, 256, 512, 4096, 4096]);
+        assert_eq!([1, 2, 4, 32, 1000].map(shards_for), [128, 128, 256, 2048, 2048]);
         let cores = std::thread::available_parallelism().map_or(1, Into::into);
         assert_eq!(default_shards(), shards_for(cores));
     }

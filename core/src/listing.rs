@@ -1,6 +1,6 @@
 //! The flights of one shard, by hash: the first few in the shard itself, more of them in a hash table.
 //!
-//! Nearly always a shard lists none or one. That one then lies where the lock is, so that a call touches one line of the cache and no memory of
+//! Nearly always a shard lists none or one. That one then lies where the lock is, so that a call touches one line of the cache and no more memory of
 //! the heap; threads that call at the same time get in each other's way as little as can be.
 
 use alloc::boxed::Box;
@@ -13,15 +13,19 @@ use crate::flight::{FlightRef, ListedFlight};
 use crate::owners::Listed;
 use crate::panics;
 
-/// As many as, with the rest of a shard, fill one line of the cache.
-const FEW: usize = 2;
+/// As many as, with what else every call needs of a shard, fill one line of the cache.
+const FEW: usize = 4;
 
+/// What every call touches comes first.
+#[repr(C)]
 pub(crate) struct Listing<K, V> {
     few: [Option<ListedFlight<K, V>>; FEW],
     /// A part of their hashes, so that of those with another hash most need not be looked at.
-    tags: [u16; FEW],
+    tags: [u8; FEW],
     /// Whether two flights had the same hash since there were none.
     twins: bool,
+    /// Whether there is a table of more.
+    spilled: bool,
     /// What found no place among the few, if anything.
     many: Option<Box<HashTable<Hashed<K, V>>>>,
 }
@@ -45,18 +49,18 @@ const SPARSE: usize = 8;
 const KEPT: usize = 64;
 
 #[inline]
-fn tag(hash: u64) -> u16 {
-    (hash >> 48) as u16
+fn tag(hash: u64) -> u8 {
+    (hash >> 48) as u8
 }
 
 impl<K, V> Listing<K, V> {
     pub(crate) fn new() -> Self {
-        Self { few: [const { None }; FEW], tags: [0; FEW], twins: false, many: None }
+        Self { few: [const { None }; FEW], tags: [0; FEW], twins: false, spilled: false, many: None }
     }
 
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.few.iter().all(Option::is_none) && self.many.is_none()
+        !self.spilled && self.few.iter().all(Option::is_none)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &ListedFlight<K, V>> {
@@ -77,6 +81,9 @@ impl<K, V> Listing<K, V> {
                     return Some(flight);
                 }
             }
+        }
+        if !self.spilled {
+            return None;
         }
         self.many.as_ref()?.find(hash, |hashed| hashed.hash == hash).map(|hashed| &hashed.flight)
     }
@@ -133,6 +140,7 @@ impl<K, V> Listing<K, V> {
                 self.tags[free] = tag(new.hash);
             }
             None => {
+                self.spilled = true;
                 let many = self.many.get_or_insert_default();
                 many.insert_unique(new.hash, Hashed { hash: new.hash, flight: new.list() }, |hashed| hashed.hash);
             }
@@ -145,6 +153,9 @@ impl<K, V> Listing<K, V> {
         let lists = |listed: &ListedFlight<K, V>| listed.lists(flight);
         if let Some(nth) = self.few.iter().position(|place| place.as_ref().is_some_and(lists)) {
             return Some(Place::Few(&mut self.few[nth]));
+        }
+        if !self.spilled {
+            return None;
         }
         self.many.as_mut()?.find_entry(flight.hash, |hashed| lists(&hashed.flight)).ok().map(Place::Many)
     }
@@ -159,7 +170,7 @@ impl<K, V> Listing<K, V> {
     /// To be called when something was taken out by its place.
     #[inline]
     pub(crate) fn taken(&mut self) {
-        if self.many.is_some() {
+        if self.spilled {
             self.shrink();
         }
         self.twins = self.twins && !self.is_empty();
@@ -175,6 +186,7 @@ impl<K, V> Listing<K, V> {
         // A table in steady use stays, so that it need not be made again and again.
         if many.is_empty() && self.few.iter().all(Option::is_none) {
             self.many = None;
+            self.spilled = false;
         }
     }
 }

@@ -106,30 +106,33 @@ impl fmt::Display for Stats {
 /// How a flight ended, as far as counting goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
-    Completed,
     Failed,
     Panicked,
     TimedOut,
     Cancelled,
     Abandoned,
     Released,
+    /// Not counted: all others.
+    Completed,
 }
 
 impl Ended {
-    pub(crate) const KINDS: usize = 7;
+    /// How many kinds are counted.
+    pub(crate) const COUNTED: usize = Self::Completed as usize;
 }
 
 /// The counts of a shard's flights. Only ever grow.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Tally {
     pub(crate) led: u64,
+    pub(crate) completed: u64,
     /// By [`Ended`].
-    pub(crate) ended: [u64; Ended::KINDS],
+    pub(crate) ended: [u64; Ended::COUNTED],
 }
 
 impl Tally {
     pub(crate) fn in_flight(&self) -> u64 {
-        self.led - self.ended.iter().sum::<u64>()
+        self.led - self.completed - self.ended.iter().sum::<u64>()
     }
 }
 
@@ -159,6 +162,7 @@ pub(crate) struct Totals {
 impl Totals {
     pub(crate) fn add_tally(&mut self, tally: &Tally) {
         self.tally.led += tally.led;
+        self.tally.completed += tally.completed;
         for (sum, ended) in self.tally.ended.iter_mut().zip(tally.ended) {
             *sum += ended;
         }
@@ -173,7 +177,7 @@ impl Totals {
             joined: deeds(Deed::Joined),
             lingered: deeds(Deed::Lingered),
             refused: deeds(Deed::Refused),
-            completed: ended(Ended::Completed),
+            completed: self.tally.completed.saturating_sub(base.tally.completed),
             failed: ended(Ended::Failed),
             panicked: ended(Ended::Panicked),
             timed_out: ended(Ended::TimedOut),

@@ -26,8 +26,8 @@ pub(crate) struct Table<K, V> {
     deeds: Arc<[Deeds]>,
 }
 
-/// Fills one line of the cache, which is all that a call nobody joins touches here: threads get in each other's way only if they meet in a shard.
-#[repr(C, align(64))]
+/// Two lines of the cache, of which a call that nobody joins touches the first: threads get in each other's way only if they meet in a shard.
+#[repr(C, align(128))]
 struct Shard<K, V> {
     /// How many flights are listed, those put aside included; readable without the lock. A hint: it decides which way is tried first, never what is
     /// true.
@@ -40,16 +40,11 @@ struct Lists<K, V> {
     led: u64,
     /// What newcomers find.
     flights: Listing<K, V>,
-    /// What most shards never need.
-    rare: Option<Box<Rare<K, V>>>,
-}
-
-struct Rare<K, V> {
-    /// Flights in progress that newcomers are not to find: forgotten, full, or too old. Kept by address, so that any number of them under one key
-    /// costs nobody anything.
-    aside: HashTable<ListedFlight<K, V>>,
-    /// By [`Ended`]. Those that completed are not counted: they are all others that were led and are not in progress.
-    ended: [u64; Ended::KINDS],
+    /// Flights in progress that newcomers are not to find, if there are any: forgotten, full, or too old. Kept by address, so that any number of them
+    /// under one key costs nobody anything.
+    aside: Option<Box<HashTable<ListedFlight<K, V>>>>,
+    /// By [`Ended`], but for those that completed: they are all others that were led and are not in progress.
+    ended: [u64; Ended::COUNTED],
 }
 
 /// By [`Deed`].
@@ -83,7 +78,7 @@ impl<K, V> Table<K, V> {
         let shards = shards.clamp(1, 1 << 16).next_power_of_two();
         let shard = || Shard {
             len: AtomicUsize::new(0),
-            lists: Lock::new(Lists { led: 0, flights: Listing::new(), rare: None }),
+            lists: Lock::new(Lists { led: 0, flights: Listing::new(), aside: None, ended: Default::default() }),
         };
         let deeds = || Deeds::default();
         Self {
@@ -216,8 +211,10 @@ impl<K, V> Table<K, V> {
         let shard = self.shard(flight.hash);
         shard.lists.with(|lists| {
             let Some(removed) = lists.flights.take(flight) else {
-                let aside = lists.rare.as_ref().and_then(|rare| rare.find_aside(flight));
-                return aside.map(|flight| flight.state.forgotten());
+                let find = |aside: &HashTable<ListedFlight<K, V>>| {
+                    aside.find(flight.address(), |listed| listed.lists(flight)).map(|flight| flight.state.forgotten())
+                };
+                return lists.aside.as_deref().and_then(find);
             };
             let before = flight.state.forgotten();
             if before.is_open() {
@@ -319,15 +316,9 @@ impl<K, V> Shard<K, V> {
     }
 }
 
-impl<K, V> Rare<K, V> {
-    fn find_aside(&self, flight: &FlightRef<K, V>) -> Option<&ListedFlight<K, V>> {
-        self.aside.find(flight.address(), |listed| listed.lists(flight))
-    }
-}
-
 impl<K, V> Lists<K, V> {
     fn aside(&self) -> impl Iterator<Item = &ListedFlight<K, V>> {
-        self.rare.iter().flat_map(|rare| rare.aside.iter())
+        self.aside.iter().flat_map(|aside| aside.iter())
     }
 
     /// Every flight, those put aside included.
@@ -341,35 +332,30 @@ impl<K, V> Lists<K, V> {
 
     #[inline]
     fn count_ended(&mut self, how: Ended) {
-        if how != Ended::Completed {
-            self.rare().ended[how as usize] += 1;
+        if let Some(count) = self.ended.get_mut(how as usize) {
+            *count += 1;
         }
     }
 
     fn tally(&self) -> Tally {
-        let mut ended = self.rare.as_ref().map_or([0; Ended::KINDS], |rare| rare.ended);
-        ended[Ended::Completed as usize] = self.led - ended.iter().sum::<u64>() - self.in_progress().count() as u64;
-        Tally { led: self.led, ended }
+        let others = self.ended.iter().sum::<u64>() + self.in_progress().count() as u64;
+        Tally { led: self.led, completed: self.led - others, ended: self.ended }
     }
 
     fn put_aside(&mut self, flight: ListedFlight<K, V>) {
-        self.rare().aside.insert_unique(flight.address(), flight, |flight| flight.address());
+        let aside = self.aside.get_or_insert_default();
+        aside.insert_unique(flight.address(), flight, |flight| flight.address());
     }
 
     /// `false`: it is not there. Drops a reference: whoever calls this has another.
     fn take_aside(&mut self, flight: &FlightRef<K, V>) -> bool {
-        let Some(rare) = &mut self.rare else { return false };
-        let Ok(entry) = rare.aside.find_entry(flight.address(), |listed| listed.lists(flight)) else { return false };
+        let Some(aside) = &mut self.aside else { return false };
+        let Ok(entry) = aside.find_entry(flight.address(), |listed| listed.lists(flight)) else { return false };
         drop(entry.remove());
-        if rare.aside.is_empty() {
-            rare.aside = HashTable::new();
+        if aside.is_empty() {
+            self.aside = None;
         }
         true
-    }
-
-    #[cold]
-    fn rare(&mut self) -> &mut Rare<K, V> {
-        self.rare.get_or_insert_with(|| Box::new(Rare { aside: HashTable::new(), ended: Default::default() }))
     }
 }
 
@@ -386,7 +372,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shard_fills_one_line_of_the_cache() {
-        assert_eq!(size_of::<Shard<[u8; 100], [u8; 1000]>>(), 64);
+    fn a_shard_fills_two_lines_of_the_cache() {
+        assert_eq!(size_of::<Shard<[u8; 100], [u8; 1000]>>(), 128);
     }
 }

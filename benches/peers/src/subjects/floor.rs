@@ -15,7 +15,7 @@ pub(crate) struct Floor<K> {
     hasher: DefaultHashBuilder,
 }
 
-#[repr(align(64))]
+#[repr(align(128))]
 struct Shard<K>(Mutex<HashTable<Arc<Flight<K>>>>);
 
 struct Flight<K> {
@@ -30,7 +30,7 @@ impl<K: Key> Subject<K> for Floor<K> {
 
     fn new(_flights: usize) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let shards = (128 * cores).clamp(256, 4096).next_power_of_two();
+        let shards = (64 * cores).clamp(128, 2048).next_power_of_two();
         let shard = |_| Shard(Mutex::new(HashTable::new()));
         Self { shards: (0..shards).map(shard).collect(), hasher: DefaultHashBuilder::default() }
     }
