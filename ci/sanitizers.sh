@@ -19,8 +19,9 @@ done
 host=x86_64-unknown-linux-gnu
 targets=$PWD/target/sanitizers
 [ -z "$planted" ] || targets=$(cd ../../.. && pwd)/target/sanitizers
-# Enough for stacks with lines, and far quicker to build.
-export CARGO_PROFILE_DEV_DEBUG=line-tables-only CARGO_INCREMENTAL=0
+# Each is built once. What the tests themselves run is built as they are.
+as_tests=${CARGO_INCREMENTAL-}
+export CARGO_INCREMENTAL=0
 # Each backtrace would take seconds here, and every test has a deadline.
 export RUST_BACKTRACE=0 COFLIGHT_TEST_DEADLINE=600
 if [ -n "$long" ]; then
@@ -145,7 +146,8 @@ check_valgrind() {
     begin valgrind "what is read before it is written, in the tests of allocations"
     if [ -z "$long$planted" ]; then
         # What the tests themselves run.
-        unset CARGO_PROFILE_DEV_DEBUG CARGO_INCREMENTAL
+        unset CARGO_INCREMENTAL
+        [ -z "$as_tests" ] || export CARGO_INCREMENTAL=$as_tests
         CARGO_TARGET_DIR=$PWD/target
         export COFLIGHT_MEMORY_TIMES=3
     else

@@ -1,7 +1,7 @@
 //! coflight beside its peers, in one process, by turns: `cargo run --release -p coflight-bench-peers`.
 //!
-//! Prints a table for each scenario, and how far the budget is met; with `--json` a line for each measurement. `--only NAME` runs the scenarios
-//! whose names begin so, `--charts FOLDER` draws the results.
+//! Prints a table for each scenario, and how far the budget is met; with `--json` a line for each measurement. `--only NAME` runs the scenario
+//! of that name, or those whose names begin so, `--charts FOLDER` draws the results.
 
 mod allocator;
 mod charts;
@@ -86,7 +86,13 @@ impl Arguments {
         Ok(arguments)
     }
 
+    /// By its whole name, or by how its name begins if there is none of that name.
     fn wants(&self, scenario: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|only| scenario.starts_with(only.as_str()))
+        let names = scenarios::all();
+        let wants = |only: &String| match names.iter().any(|(name, _)| name == only) {
+            true => scenario == only,
+            false => scenario.starts_with(only.as_str()),
+        };
+        self.only.is_empty() || self.only.iter().any(wants)
     }
 }

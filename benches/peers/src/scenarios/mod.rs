@@ -90,14 +90,14 @@ pub(crate) fn all() -> Vec<(String, Box<dyn FnOnce() -> Scenario>)> {
     }
 
     macro_rules! tasks {
-        ($($callers:literal),*) => {$(
-            add(concat!("tasks_", $callers), 9, || {
+        ($($callers:literal: $rounds:literal),*) => {$(
+            add(concat!("tasks_", $callers), $rounds, || {
                 cases!(tasks::fan_in, u64, ($callers); Run, Relay, Spawn, SingleflightAsync, AsyncSingleflight, RsSingleflight, Uniflight,
                     QuickCache, Moka, CellInMap, SharedInMap)
             });
         )*};
     }
-    tasks!(1000, 10000);
+    tasks!(1000: 101, 10000: 21);
 
     macro_rules! contention {
         ($($threads:literal),*) => {$(

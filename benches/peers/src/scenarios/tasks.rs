@@ -14,21 +14,22 @@ use crate::subjects::{Key, Subject};
 
 /// Callers of one key, each in a task of its own on two threads, all aboard before the work is done.
 pub(crate) fn fan_in<K: Key, S: Subject<K>>(callers: usize) -> Case {
-    let runtime = Builder::new_multi_thread().worker_threads(2).build().expect("threads can be started");
+    let runtime = || Builder::new_multi_thread().worker_threads(2).build().expect("threads can be started");
     crowd::<K, S>(format!("tasks_{callers}"), callers, 0, runtime)
 }
 
 /// Callers of one key, in tasks on one thread, whose work wakes so many times before it is done.
 pub(crate) fn wakes<K: Key, S: Subject<K>>(callers: usize, wakes: usize) -> Case {
-    let runtime = Builder::new_current_thread().build().expect("a runtime can be made");
+    let runtime = || Builder::new_current_thread().build().expect("a runtime can be made");
     crowd::<K, S>(format!("wakes_{wakes}"), callers, wakes, runtime)
 }
 
-fn crowd<K: Key, S: Subject<K>>(scenario: String, callers: usize, wakes: usize, runtime: Runtime) -> Case {
-    let subject = {
-        let _inside = runtime.enter();
-        Arc::new(S::new(1))
-    };
+fn crowd<K: Key, S: Subject<K>>(
+    scenario: String,
+    callers: usize,
+    wakes: usize,
+    runtime: impl Fn() -> Runtime + 'static,
+) -> Case {
     let key = K::numbered(1);
     let gate = Gate::leaked();
     let polls = Arc::new(AtomicUsize::new(0));
@@ -36,6 +37,12 @@ fn crowd<K: Key, S: Subject<K>>(scenario: String, callers: usize, wakes: usize, 
     let run = move |callers: usize| -> Duration {
         gate.close();
         polls.store(0, Ordering::SeqCst);
+        // A new one each time: where its threads happen to be, and how they share tasks, makes a difference that lasts.
+        let runtime = runtime();
+        let subject = {
+            let _inside = runtime.enter();
+            Arc::new(S::new(1))
+        };
         let aboard = Arc::new(AtomicUsize::new(0));
         let began = Instant::now();
         let tasks: Vec<_> = (0..callers)
