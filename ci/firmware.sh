@@ -7,7 +7,7 @@ need timeout coreutils
 need size binutils
 
 # rustc finds the linker that comes with it by itself; Debian's comes without one.
-linker=$(find "$(rustc --print sysroot)" -name rust-lld -type f 2>/dev/null | head -n 1)
+linker=$(find "$(rustc --print sysroot)" -name rust-lld -type f -print -quit 2>/dev/null)
 if [ -z "$linker" ]; then
     need ld.lld lld
     linker=ld.lld
