@@ -167,7 +167,10 @@ async fn whoever_ends_leaves_no_timer_behind(lab: Lab) {
                 "own time" => lab.time().advance(2 * LIMIT),
                 _ => [&leader, &follower].into_iter().for_each(Task::abort),
             }
-            if end != "leave" {
+            if end == "leave" {
+                // Each lets go of its timer first, and then of the flight.
+                assert!(matches!((leader.await, follower.await), (Ended::Dropped, Ended::Dropped)));
+            } else {
                 let follower = follower.await.returned();
                 if end == "own time" {
                     gate.open();
