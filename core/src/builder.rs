@@ -7,14 +7,15 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::time::Duration;
 
+use crate::accounts::Accounts;
 use crate::config::{Config, Configured, Limits, OnFailure};
 use crate::events::{Observer, Show};
 use crate::group::{Group, Inner};
 use crate::hash::DefaultHashBuilder;
 use crate::linger::{self, Lingering};
+use crate::registry::{self, Named};
 use crate::runtime::{NoRuntime, Runtime, Timed};
-use crate::stats::Totals;
-use crate::sync::{Arc, AtomicUsize, Lock};
+use crate::sync::{Arc, AtomicUsize};
 use crate::table::Table;
 use crate::time::{self, Time};
 
@@ -51,7 +52,7 @@ pub struct Builder<K, V, R = NoRuntime, S = DefaultHashBuilder> {
 
 /// What becomes the group's configuration.
 struct Chosen<K, V> {
-    name: Option<String>,
+    name: Option<(String, registry::List<K, V>)>,
     limits: Limits,
     linger_failures: bool,
     on_failure: OnFailure,
@@ -113,9 +114,14 @@ impl<K, V, R, S> Builder<K, V, R, S> {
         self
     }
 
-    /// What the group is called in [events](crate::Event::group), and so in metrics and logs. Default: nothing.
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.chosen.name = Some(name.into());
+    /// What the group is called in [events](crate::Event::group), and so in metrics and logs, and in the [registry](crate::registry), where it is
+    /// found by this name as long as it exists. Costs the calls nothing. Names need not differ. Default: nothing, and in no registry.
+    pub fn name(mut self, name: impl Into<String>) -> Self
+    where
+        K: Send + Sync + 'static,
+        V: Send + Sync + 'static,
+    {
+        self.chosen.name = Some((name.into(), registry::list::<K, V>));
         self
     }
 
@@ -177,17 +183,13 @@ impl<K, V, R, S> Builder<K, V, R, S> {
 
     /// The group.
     pub fn build(self) -> Group<K, V, R, S> {
-        let table = Table::new(self.shards.unwrap_or_else(default_shards));
-        Group {
-            inner: Arc::new(Inner {
-                config: Configured::new(self.chosen.into_config(&table)),
-                table,
-                hasher: self.hasher,
-                runtime: self.runtime,
-                detach: self.detach,
-                base: Lock::new(Totals::default()),
-            }),
-        }
+        let Self { runtime, hasher, shards, detach, mut chosen, _flights } = self;
+        let table = Table::new(shards.unwrap_or_else(default_shards));
+        let accounts = Arc::new(Accounts::new(table.clone()));
+        let name = chosen.name.take();
+        let config = Configured::new(chosen.into_config(name.as_ref().map(|(name, _)| name), &table));
+        let _listed = name.map(|(name, list)| list(Named::new(name, Arc::clone(&accounts), config.get().cloned())));
+        Group { inner: Arc::new(Inner { config, table, hasher, runtime, detach, accounts, _listed }) }
     }
 }
 
@@ -274,19 +276,19 @@ impl<K, V, R, S> Builder<K, V, R, S> {
 }
 
 impl<K, V> Chosen<K, V> {
-    /// Nothing, if nothing was chosen.
-    fn into_config(self, table: &Table<K, V>) -> Option<Config<K, V>> {
-        let Self { name, limits, linger_failures, on_failure, failed_if, time, sweeps, observers, show } = self;
+    /// Nothing, if nothing was chosen that a call must know of.
+    fn into_config(self, name: Option<&String>, table: &Table<K, V>) -> Option<Config<K, V>> {
+        let Self { name: _, limits, linger_failures, on_failure, failed_if, time, sweeps, observers, show } = self;
         let limited = time.is_some() || limits.max_flights.is_some() || limits.max_callers.is_some();
         let judges = linger_failures || on_failure != OnFailure::Share || failed_if.is_some();
-        if !limited && !judges && name.is_none() && observers.is_empty() && show.is_none() {
+        if !limited && !judges && observers.is_empty() && show.is_none() {
             return None;
         }
         let lingering = sweeps
             .zip(time.as_ref())
             .map(|(sweeps, time)| Arc::new(Lingering::new(Arc::clone(time), sweeps, table.clone())));
         Some(Config {
-            name,
+            name: name.cloned(),
             limits,
             linger_failures,
             on_failure,

@@ -174,7 +174,7 @@ impl<'e, K> Event<'e, K> {
     /// key, but which is the same for the same key for the life of the group.
     #[must_use]
     pub fn shown_key(&self) -> ShownKey<'e, K> {
-        ShownKey { key: self.key, show: self.source.show, number: self.source.blind.hash_one(self.hash) }
+        ShownKey::new((self.key, self.hash), self.source.show, self.source.blind)
     }
 
     /// The group's [name](crate::Builder::name), or nothing.
@@ -233,6 +233,19 @@ pub struct ShownKey<'e, K> {
     key: &'e K,
     show: Option<Show<K>>,
     number: u64,
+}
+
+impl<'e, K> ShownKey<'e, K> {
+    /// That of a flight whose group chose `show`, and whose hash `blind` makes a number of.
+    pub(crate) fn new(flight: (&'e K, u64), show: Option<Show<K>>, blind: &DefaultHashBuilder) -> Self {
+        let (key, hash) = flight;
+        ShownKey { key, show, number: blind.hash_one(hash) }
+    }
+
+    /// As if nobody had chosen how.
+    pub(crate) fn blind(self) -> Self {
+        Self { show: None, ..self }
+    }
 }
 
 impl<K> fmt::Display for ShownKey<'_, K> {

@@ -5,6 +5,7 @@ use core::fmt;
 use core::future::Future;
 use core::hash::BuildHasher;
 
+use crate::accounts::Accounts;
 use crate::builder::Builder;
 use crate::call::Call;
 use crate::config::{Config, Configured};
@@ -17,14 +18,14 @@ use crate::error::TryError;
 use crate::flight::FlightRef;
 use crate::hash::DefaultHashBuilder;
 use crate::key::AsKey;
+use crate::registry::Registration;
 use crate::relay::Relay;
 use crate::run::Run;
 use crate::runtime::{NoRuntime, Spawn};
-use crate::snapshot::{FlightState, InFlight};
+use crate::snapshot::InFlight;
 use crate::spawn::Spawned;
-use crate::state::Phase;
-use crate::stats::{Stats, Totals};
-use crate::sync::{Arc, Lock};
+use crate::stats::Stats;
+use crate::sync::Arc;
 use crate::table::Table;
 use crate::try_twin::Try;
 use crate::work::{Fallible, SharedErr};
@@ -62,8 +63,9 @@ pub(crate) struct Inner<K, V, R, S> {
     pub(crate) hasher: S,
     pub(crate) runtime: R,
     pub(crate) detach: bool,
-    /// What had been counted when the accounts were reset.
-    pub(crate) base: Lock<Totals>,
+    pub(crate) accounts: Arc<Accounts<K, V>>,
+    /// Where it is listed by its name, if it has one.
+    pub(crate) _listed: Option<Registration>,
 }
 
 /// A group whose work can fail: `T` on success, `E` as it is, shared, on failure. For the `try_` verbs.
@@ -465,21 +467,12 @@ impl<K, V, R, S> Group<K, V, R, S> {
     /// Every count is exact: a call that has returned is in it, and [`calls`](Stats::calls) is the sum of its parts at any moment. Calls that
     /// are being made meanwhile may be in it or not. On targets whose words have 32 bits the counts of what callers did come round after 2³².
     pub fn stats(&self) -> Stats {
-        // Before the counts, which only grow, so that no difference can be negative.
-        let base = self.inner.base.with(|base| *base);
-        let (totals, waiting) = self.inner.table.totals();
-        Stats { waiting, ..totals.since(&base) }
+        self.inner.accounts.stats()
     }
 
     /// Starts counting anew; returns what was counted until now. Flights in progress stay so, and are counted again when they end.
     pub fn reset_stats(&self) -> Stats {
-        // All under the one lock, so that of two resets at once each counts what the other does not.
-        self.inner.base.with(|base| {
-            let (totals, waiting) = self.inner.table.totals();
-            let stats = Stats { waiting, ..totals.since(base) };
-            *base = totals;
-            stats
-        })
+        self.inner.accounts.reset()
     }
 
     /// The flights in progress, each as it was at some moment during the call, in no particular order.
@@ -487,26 +480,7 @@ impl<K, V, R, S> Group<K, V, R, S> {
     where
         K: Clone,
     {
-        let mut flights = Vec::new();
-        for (flight, listed) in self.inner.table.all_listed() {
-            let now = flight.state.load();
-            if !now.is_open() {
-                continue;
-            }
-            flights.push(InFlight {
-                key: flight.key.clone(),
-                age: flight.terms.as_ref().and_then(|terms| terms.age()),
-                callers: now.callers(),
-                state: match now.phase() {
-                    _ if now.is_rivaled() => FlightState::Overtaken,
-                    Phase::Vacant => FlightState::Vacant,
-                    _ => FlightState::Running,
-                },
-                verb: flight.verb(),
-                listed,
-            });
-        }
-        flights
+        self.inner.accounts.in_flight(|flight| flight.key.clone())
     }
 
     pub(crate) fn config(&self) -> Option<&Arc<Config<K, V>>> {

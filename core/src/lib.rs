@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `group`, `builder`, `call` | what users hold: the verbs, and what can be chosen |
 //! | `stats`, `events`, `snapshot`, `served` | what users get to see |
+//! | `accounts`, `registry`, `overview` | what one group counted; all that have a name, and what they counted |
 //! | `run`, `relay`, `spawn`, `blocking`, `enter`, `try_twin`, `work` | one verb each: where the work runs |
 //! | `boarding` | joining a flight, or starting one |
 //! | `caller` | what the verbs share: waiting, limits, taking over, leaving |
@@ -34,6 +35,7 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+mod accounts;
 #[cfg(feature = "std")]
 mod blocking;
 mod boarding;
@@ -54,6 +56,7 @@ mod key;
 mod linger;
 mod listing;
 mod options;
+mod overview;
 mod owners;
 mod panics;
 #[cfg(all(feature = "std", not(shuttle)))]
@@ -61,6 +64,7 @@ mod park;
 // event-listener wakes with its list locked, so no waker may give way to others there: unparking does, this does not.
 #[cfg(shuttle)]
 use shuttle::future as park;
+pub mod registry;
 mod relay;
 mod rival;
 mod run;
@@ -88,6 +92,7 @@ pub use events::{Event, EventKind, Observer, ShownKey};
 pub use group::{Group, TryGroup};
 pub use hash::{DefaultHashBuilder, DefaultHasher};
 pub use key::AsKey;
+pub use overview::{GroupOverview, Overview};
 pub use relay::Relay;
 pub use run::Run;
 pub use runtime::{Clock, NoRuntime, Runtime, Spawn, Timed, Timer};

@@ -4,6 +4,8 @@
 //! can neither miss one nor count it twice; those of callers are counters beside it.
 
 use core::fmt;
+use core::iter::Sum;
+use core::ops::AddAssign;
 
 /// What a group counted, since it was made or since [`Group::reset_stats`](crate::Group::reset_stats). From
 /// [`Group::stats`](crate::Group::stats).
@@ -83,6 +85,58 @@ impl Stats {
         let served = self.hits() + self.misses();
         // Exact up to 2^53 calls.
         if served == 0 { 0.0 } else { self.hits() as f64 / served as f64 }
+    }
+}
+
+impl AddAssign for Stats {
+    /// What two groups counted, together.
+    fn add_assign(&mut self, other: Self) {
+        // All of them, which the compiler holds this to.
+        let Self {
+            led,
+            joined,
+            lingered,
+            refused,
+            completed,
+            failed,
+            panicked,
+            timed_out,
+            cancelled,
+            abandoned,
+            released,
+            handovers,
+            overtakes,
+            retries,
+            alone,
+            in_flight,
+            waiting,
+        } = other;
+        self.led += led;
+        self.joined += joined;
+        self.lingered += lingered;
+        self.refused += refused;
+        self.completed += completed;
+        self.failed += failed;
+        self.panicked += panicked;
+        self.timed_out += timed_out;
+        self.cancelled += cancelled;
+        self.abandoned += abandoned;
+        self.released += released;
+        self.handovers += handovers;
+        self.overtakes += overtakes;
+        self.retries += retries;
+        self.alone += alone;
+        self.in_flight += in_flight;
+        self.waiting += waiting;
+    }
+}
+
+impl Sum for Stats {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |mut sum, stats| {
+            sum += stats;
+            sum
+        })
     }
 }
 

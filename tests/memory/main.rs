@@ -7,7 +7,7 @@ mod limits;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
-use coflight::{Entry, Error, Group};
+use coflight::{Entry, Error, Group, registry};
 use coflight_tests::*;
 use futures_lite::future::block_on;
 
@@ -42,7 +42,17 @@ fn p03_nothing_left_in_bytes_and_the_budget_of_allocations() {
             failed += usize::from(!leaves_nothing(name, exit));
         }
         for (name, budget, call) in BUDGET {
-            failed += usize::from(!within_budget(name, *budget, *call));
+            failed += usize::from(!within_budget(name, &Small::new(), *budget, *call));
+            // Being listed costs nothing.
+            let named = Group::builder().name("budget").build();
+            failed += usize::from(!within_budget(name, &named, *budget, *call));
+        }
+        for name in ["named", "named and looked at"] {
+            failed += usize::from(!leaves_nothing(name, || {
+                let flights: Small = Group::builder().name(name).build();
+                assert_eq!(block_on(flights.run(&1, || async { 1 })), Ok(1));
+                assert!(!name.ends_with("looked at") || registry::overview().get(name).is_some());
+            }));
         }
         assert_eq!(failed, 0, "failures above");
     });
@@ -70,14 +80,13 @@ fn leaves_nothing(name: &str, exit: impl Fn()) -> bool {
 }
 
 /// Whether `call` allocates at most `budget` times.
-fn within_budget(name: &str, budget: usize, call: fn(&Small)) -> bool {
-    let flights = Small::new();
+fn within_budget(name: &str, flights: &Small, budget: usize, call: fn(&Small)) -> bool {
     for _ in 0..3 {
-        call(&flights);
+        call(flights);
     }
     let measure = || {
         let before = Counting::allocations();
-        call(&flights);
+        call(flights);
         Counting::allocations() - before
     };
     let made = (0..3).map(|_| measure()).min().unwrap_or_default();
