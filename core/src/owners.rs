@@ -26,6 +26,11 @@ const MOST: usize = LISTED + LISTED / 2;
 /// When so many were given they are added to `owners`.
 const FOLD: usize = LISTED / 4;
 
+// A quarter of what `owners` can hold says that the value is listed, half as much again is for references, and the rest for those that come before that is
+// noticed.
+const _: () = assert!(usize::MAX / LISTED == 3 && usize::MAX % LISTED == LISTED - 1);
+const _: () = assert!(MOST - LISTED == LISTED / 2 && FOLD * 4 == LISTED);
+
 /// A value and its count.
 #[repr(C)]
 pub(crate) struct Owned<T> {
@@ -103,9 +108,7 @@ impl<T> Clone for Ref<T> {
     #[inline]
     fn clone(&self) -> Self {
         // As for `Arc`: whoever has a reference can make another without ordering anything.
-        if self.owned().owners.fetch_add(1, Ordering::Relaxed) > MOST {
-            too_many();
-        }
+        check(self.owned().owners.fetch_add(1, Ordering::Relaxed));
         Self { owned: self.owned, _owns: PhantomData }
     }
 }
@@ -202,9 +205,7 @@ impl<T> Listed<T> {
     /// So that a value that is listed for very long does not use up what `owners` can hold. Returns what is left of `given`.
     #[cold]
     fn fold(&self, given: usize) -> usize {
-        if self.owned().owners.fetch_add(given, Ordering::Relaxed) > MOST {
-            too_many();
-        }
+        check(self.owned().owners.fetch_add(given, Ordering::Relaxed));
         0
     }
 }
@@ -241,7 +242,113 @@ unsafe fn free<T>(owned: NonNull<Owned<T>>) {
     drop(unsafe { Box::from_raw(owned.as_ptr()) });
 }
 
+#[inline]
+fn check(owners: usize) {
+    if is_beyond(owners) {
+        too_many();
+    }
+}
+
+/// With this, so many more can be made by threads that have not looked yet that the count still does not overflow.
+#[inline]
+fn is_beyond(owners: usize) -> bool {
+    owners > MOST
+}
+
 #[cold]
 fn too_many() -> ! {
     panics::abort("too many references to a flight")
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+    use alloc::rc::Rc;
+
+    /// A value, and whether it is still there.
+    fn watched() -> (Ref<Rc<()>>, impl Fn() -> usize) {
+        let witness = Rc::new(());
+        let value = Ref::new(Rc::clone(&witness));
+        (value, move || Rc::strong_count(&witness) - 1)
+    }
+
+    #[test]
+    fn a_value_lives_as_long_as_anybody_refers_to_it() {
+        let (value, alive) = watched();
+        let other = value.clone();
+        drop(value);
+        assert_eq!(alive(), 1);
+        drop(other);
+        assert_eq!(alive(), 0);
+    }
+
+    #[test]
+    fn who_referred_to_it_before_it_was_listed_still_counts() {
+        let (value, alive) = watched();
+        let other = value.clone();
+        let listed = value.list();
+        drop(value);
+        drop(listed);
+        assert_eq!(alive(), 1, "there is the other");
+        drop(other);
+        assert_eq!(alive(), 0);
+    }
+
+    #[test]
+    fn the_table_keeps_it_and_knows_who_else_does() {
+        let (value, alive) = watched();
+        let listed = value.list();
+        assert!(listed.is_known_to_one());
+        let found = listed.give();
+        assert!(!listed.is_known_to_one());
+        drop(value);
+        assert!(listed.is_known_to_one(), "to whoever found it");
+        let again = found.clone();
+        assert!(!listed.is_known_to_one());
+        drop((found, again));
+        assert_eq!(alive(), 1, "it is listed");
+        assert!(!listed.is_known_to_one());
+        drop(listed);
+        assert_eq!(alive(), 0);
+    }
+
+    #[test]
+    fn what_nobody_else_saw_is_taken_out_without_a_trace() {
+        let (value, alive) = watched();
+        let listed = value.list();
+        drop(listed.give());
+        assert!(listed.is_known_to_one());
+        // SAFETY: it was just said, and `value` is that one reference.
+        unsafe { listed.unlist_unseen() };
+        assert_eq!(value.owned().owners.load(Ordering::Relaxed), 1);
+        drop(value);
+        assert_eq!(alive(), 0);
+    }
+
+    #[test]
+    fn what_is_found_very_often_is_counted_elsewhere() {
+        let (value, alive) = watched();
+        let listed = value.list();
+        let found = listed.give();
+        assert_eq!(listed.given(), 1);
+        // As if all those before had been found, and let go of.
+        listed.set_given(FOLD - 2);
+        listed.owned().owners.fetch_sub(FOLD - 3, Ordering::Relaxed);
+        let last = listed.give();
+        assert_eq!(listed.given(), FOLD - 1);
+        let owners = listed.owned().owners.load(Ordering::Relaxed);
+        let next = listed.give();
+        assert_eq!((listed.given(), listed.owned().owners.load(Ordering::Relaxed)), (0, owners + FOLD));
+        assert!(!listed.is_known_to_one());
+        drop((found, last, next));
+        assert!(listed.is_known_to_one());
+        drop((value, listed));
+        assert_eq!(alive(), 0);
+    }
+
+    #[test]
+    fn too_many_are_noticed_before_the_count_overflows() {
+        assert!(!is_beyond(1) && !is_beyond(MOST));
+        assert!(is_beyond(MOST + 1));
+    }
 }

@@ -375,4 +375,13 @@ mod tests {
     fn a_shard_fills_two_lines_of_the_cache() {
         assert_eq!(size_of::<Shard<[u8; 100], [u8; 1000]>>(), 128);
     }
+
+    /// Also by a hasher that is none.
+    #[test]
+    fn keys_spread_over_the_shards() {
+        let table = Table::<u64, u64>::new(64);
+        let mut keys = [0; 64];
+        (0..6_400).for_each(|hash| keys[table.index(hash)] += 1);
+        assert!(keys.iter().all(|keys| (50..200).contains(keys)), "{keys:?}");
+    }
 }

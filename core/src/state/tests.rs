@@ -325,10 +325,12 @@ fn running() {
 
 #[test]
 fn ending() {
-    same(State::close_alone, |plain| {
-        let alone = plain.flying() && plain.aboard == 1;
-        (alone, alone.then_some(Plain { phase: Phase::Dead, busy: false, ..plain }))
-    });
+    for close in [State::close_alone, State::close_unseen] {
+        same(close, |plain| {
+            let alone = plain.flying() && plain.aboard == 1;
+            (alone, alone.then_some(Plain { phase: Phase::Dead, busy: false, ..plain }))
+        });
+    }
     for after in [After::Plain, After::Late, After::Lingers, After::Forgotten] {
         same(
             |state| state.begin_landing(after),
