@@ -8,6 +8,11 @@ cargo build --release --examples --quiet
 cargo run --release --quiet --example basic
 cargo run --release --quiet --example own_executor
 
+step "one attribute, one execution"
+lines=$(cargo run --release --quiet --example attribute)
+echo "$lines"
+[ "$(grep -c '100 callers, 1 execution' <<<"$lines")" = 2 ] || { echo "error: more than one execution, or none" >&2; exit 1; }
+
 step "metrics agree with the accounts"
 cargo run --release --quiet --example metrics | tail -n 20
 

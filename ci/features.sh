@@ -7,7 +7,7 @@ export RUSTFLAGS="${RUSTFLAGS:-} -D warnings"
 export CARGO_TARGET_DIR=target/features
 
 step "features of coflight-core"
-for features in "" std portable-atomic critical-section portable-atomic,critical-section std,portable-atomic std,critical-section; do
+for features in "" std portable-atomic critical-section portable-atomic,critical-section std,portable-atomic std,critical-section attribute; do
     echo "  '$features'"
     cargo check --quiet -p coflight-core --no-default-features --features "$features"
 done
@@ -19,8 +19,8 @@ for features in "" portable-atomic; do
 done
 
 step "features of coflight"
-for features in "" std tokio smol async-std blocking metrics tracing portable-atomic critical-section \
-    tokio,smol,async-std,blocking,metrics,tracing; do
+for features in "" std tokio smol async-std blocking macros metrics tracing portable-atomic critical-section \
+    tokio,smol,async-std,blocking,macros,metrics,tracing; do
     echo "  '$features'"
     cargo check --quiet -p coflight --lib --no-default-features --features "$features"
 done
@@ -80,5 +80,19 @@ fn main() -> Result<(), Error> {
     let _: Option<Turn<String, usize, coflight::NoRuntime, coflight::DefaultHashBuilder>> = None;
     assert!(flights.is_empty());
     Ok(())
+}
+EOF
+outside user-of-the-attribute '"macros"' 'smol = "2"' <<'EOF'
+use coflight::coalesce;
+
+#[coalesce]
+async fn double(number: u64) -> u64 {
+    2 * number
+}
+
+fn main() {
+    assert_eq!(smol::block_on(double(21)), 42);
+    assert_eq!(double_flights().stats().led, 1);
+    assert!(coflight::registry::overview().get("user_of_the_attribute::double").is_some());
 }
 EOF

@@ -73,7 +73,8 @@ else
     rm -f "$out/mutants.out/missed.txt"
     try "$quick" --test-package coflight-tests --cargo-arg=--test=model
     try "$long" --test-package coflight-tests --cargo-arg=--test=contract
-    try "$long" --test-package coflight-tests --cargo-arg=--test=memory --cargo-arg=--test=observe --cargo-arg=--test=systems
+    try "$long" --test-package coflight-tests --cargo-arg=--test=memory --cargo-arg=--test=observe --cargo-arg=--test=systems \
+        --cargo-arg=--test=registry --cargo-arg=--test=attribute
 fi
 
 missed=$out/mutants.out/missed.txt

@@ -11,6 +11,7 @@
 //! | `smol` | [`Smol`] |
 //! | `async-std` | [`AsyncStd`]; async-std itself is no longer maintained |
 //! | `blocking` | [`Threads`], [`blocking::wait`], [`blocking::wait_timeout`] |
+//! | `macros` | [`coalesce`]: the attribute for functions and methods. Costs the build of a macro (with syn), and at run time a look at a static for each call |
 //! | `metrics` | [`Metrics`]: counts for whatever recorder of the `metrics` facade the program has |
 //! | `tracing` | [`Tracing`], [`Traced`]: events and linked spans for `tracing` |
 //! | `portable-atomic` | chips without compare-and-swap |
@@ -29,6 +30,9 @@ pub use coflight_async_std::AsyncStd;
 #[cfg(feature = "blocking")]
 #[doc(inline)]
 pub use coflight_blocking::Threads;
+#[cfg(feature = "macros")]
+#[doc = include_str!("attribute.md")]
+pub use coflight_macros::coalesce;
 #[cfg(feature = "metrics")]
 #[doc(inline)]
 pub use coflight_metrics::Metrics;

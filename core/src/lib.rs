@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `group`, `builder`, `call` | what users hold: the verbs, and what can be chosen |
 //! | `stats`, `events`, `snapshot`, `served` | what users get to see |
+//! | `attribute` | what the code that the attribute `#[coalesce]` writes stands on |
 //! | `accounts`, `registry`, `overview` | what one group counted; all that have a name, and what they counted |
 //! | `run`, `relay`, `spawn`, `blocking`, `enter`, `try_twin`, `work` | one verb each: where the work runs |
 //! | `boarding` | joining a flight, or starting one |
@@ -36,6 +37,8 @@ extern crate alloc;
 extern crate std;
 
 mod accounts;
+#[cfg(feature = "attribute")]
+mod attribute;
 #[cfg(feature = "std")]
 mod blocking;
 mod boarding;
@@ -102,3 +105,9 @@ pub use spawn::Spawned;
 pub use stats::Stats;
 pub use try_twin::Try;
 pub use work::{Fallible, Work};
+
+#[cfg(feature = "attribute")]
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::attribute::*;
+}

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use coflight::{Clock, Timer, blocking};
+use coflight::{Clock, Error, Group, Timer, Tokio, blocking};
 use coflight_tests::*;
+use futures_lite::future::block_on;
 
 use crate::common::*;
 
@@ -45,5 +46,26 @@ async fn a_thread_waits_with_a_limit(lab: Lab) {
     gate.open();
     assert_eq!(staying.await.returned(), Some(Ok(1)));
     assert_eq!(finish(&lab, leader).await, Ok(1));
+    assert!(flights.is_empty());
+}
+
+/// For a group in a `static`, which outlives the runtime of each test that uses it.
+#[test]
+fn an_ambient_runtime_is_whichever_the_caller_is_in() {
+    let flights: Group<u32, u32, Tokio> =
+        Group::builder().runtime(Tokio::ambient()).timeout(Duration::from_secs(60)).build();
+    for round in 0..3 {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_time().start_paused(true).build().expect("a runtime");
+        assert_eq!(runtime.block_on(async { flights.spawn(&1, || async move { round }).await }), Ok(round));
+        // Its timers are that one's, too: time is paused, and moves when nothing else does.
+        assert_eq!(runtime.block_on(async { flights.run(&1, endless()).await }), Err(Error::TimedOut));
+    }
+}
+
+#[test]
+fn an_ambient_runtime_that_is_not_there_leaves_the_work_to_its_callers() {
+    let flights: Group<u32, u32, Tokio> = Group::with_runtime(Tokio::ambient());
+    assert_eq!(block_on(flights.spawn(&1, || async { 1 })), Ok(1));
     assert!(flights.is_empty());
 }

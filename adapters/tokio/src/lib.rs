@@ -13,7 +13,8 @@ use tokio::time::Instant;
 /// runtimes. The runtime must have its time driver enabled for timers, as `#[tokio::main]` does.
 #[derive(Clone, Debug)]
 pub struct Tokio {
-    handle: Handle,
+    /// None: that of whoever asks.
+    handle: Option<Handle>,
     /// Where this runtime's clock starts.
     origin: Instant,
 }
@@ -42,8 +43,26 @@ impl Tokio {
     /// The runtime behind `handle`.
     #[must_use]
     pub fn new(handle: Handle) -> Self {
-        let origin = within(&handle, Instant::now);
-        Self { handle, origin }
+        let origin = {
+            let _context = handle.enter();
+            Instant::now()
+        };
+        Self { handle: Some(handle), origin }
+    }
+
+    /// Whichever runtime the caller is in, anew for each timer and each task. For a group that lives in a `static`, which may outlive any one runtime.
+    ///
+    /// Its callers must all be in a tokio runtime: a timer panics outside of one, a task is dropped there, as if the runtime were shut down, and then its
+    /// callers run the work themselves. Runtimes whose time is paused each have a time of their own, so share no such group between them.
+    #[must_use]
+    pub fn ambient() -> Self {
+        Self { handle: None, origin: Instant::now() }
+    }
+
+    /// Paused time and timers belong to a runtime, and are found through the thread's context.
+    fn within<T>(&self, call: impl FnOnce() -> T) -> T {
+        let _context = self.handle.as_ref().map(Handle::enter);
+        call()
     }
 }
 
@@ -52,7 +71,14 @@ impl Spawn for Tokio {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.handle.spawn(task);
+        match &self.handle {
+            Some(handle) => drop(handle.spawn(task)),
+            None => {
+                if let Ok(handle) = Handle::try_current() {
+                    handle.spawn(task);
+                }
+            }
+        }
     }
 }
 
@@ -61,21 +87,15 @@ impl Timer for Tokio {
 
     /// # Panics
     ///
-    /// If the runtime was built without its time driver.
+    /// If the runtime was built without its time driver, or there is none: see [`ambient`](Tokio::ambient).
     fn sleep(&self, duration: Duration) -> Self::Sleep {
-        within(&self.handle, || tokio::time::sleep(duration))
+        self.within(|| tokio::time::sleep(duration))
     }
 }
 
 impl Clock for Tokio {
     /// tokio's own time, so that it stands still while that is paused.
     fn now(&self) -> Duration {
-        within(&self.handle, || self.origin.elapsed())
+        self.within(|| self.origin.elapsed())
     }
-}
-
-/// Paused time and timers belong to a runtime, and are found through the thread's context.
-fn within<T>(handle: &Handle, call: impl FnOnce() -> T) -> T {
-    let _context = handle.enter();
-    call()
 }

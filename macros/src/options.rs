@@ -1,0 +1,336 @@
+//! What stands in the attribute's parentheses.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::{Error, Expr, ExprLit, Ident, Lit, Path, Result, Token, Type, Visibility, parenthesized, parse_quote};
+
+use crate::duration;
+
+/// All of them. Those that were not given are none.
+#[derive(Default)]
+pub(crate) struct Options {
+    pub(crate) verb: Option<(Verb, Span)>,
+    pub(crate) key: Option<KeyOption>,
+    pub(crate) skip: Vec<Ident>,
+    pub(crate) group: Option<Expr>,
+    pub(crate) flights: Option<(Visibility, Ident)>,
+    pub(crate) runtime: Option<(Type, Expr)>,
+    pub(crate) hasher: Option<(Type, Expr)>,
+    pub(crate) name: Option<Expr>,
+    /// Those of the builder and of one call.
+    pub(crate) limits: Vec<Choice>,
+    /// Those of the builder alone.
+    pub(crate) choices: Vec<Choice>,
+    pub(crate) krate: Option<Path>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Verb {
+    Run,
+    Relay,
+    Spawn,
+}
+
+/// `key = EXPR`, `key: TYPE = EXPR`.
+pub(crate) struct KeyOption {
+    pub(crate) ty: Option<Type>,
+    pub(crate) expr: Expr,
+}
+
+/// A method of the builder, and what it is given.
+pub(crate) struct Choice {
+    pub(crate) name: Ident,
+    method: Ident,
+    value: TokenStream,
+}
+
+impl Choice {
+    pub(crate) fn call(&self) -> TokenStream {
+        let Self { method, value, .. } = self;
+        quote!(.#method(#value))
+    }
+}
+
+/// Of these, some keep time.
+const TIMED: [&str; 5] = ["timeout", "overtake_after", "wait_timeout", "join_within", "linger"];
+/// And some end calls without a result.
+const ENDING: [&str; 3] = ["timeout", "wait_timeout", "max_flights"];
+const LIMITS: [&str; 2] = ["max_flights", "max_callers"];
+const CHOICES: [&str; 4] = ["shards", "failed_if", "observer", "show_keys"];
+const RUNTIMES: &str = "`tokio`, `smol`, `async_std` or `threads`, or say it as `runtime: TYPE = EXPRESSION`";
+
+impl Options {
+    /// The path by which the code finds coflight.
+    pub(crate) fn krate(&self) -> Path {
+        self.krate.clone().unwrap_or_else(|| parse_quote!(::coflight))
+    }
+
+    pub(crate) fn verb(&self) -> Verb {
+        self.verb.map_or(Verb::Run, |(verb, _)| verb)
+    }
+
+    /// A limit that can end a call without a result.
+    pub(crate) fn ending(&self) -> Option<&Choice> {
+        self.limits.iter().find(|limit| ENDING.iter().any(|name| limit.name == name))
+    }
+
+    pub(crate) fn has_choice(&self, name: &str) -> bool {
+        self.choices.iter().any(|choice| choice.name == name)
+    }
+
+    /// What does not go together.
+    pub(crate) fn check(&self, is_async: bool) -> Result<()> {
+        if let (Some((verb, span)), false) = (self.verb, is_async) {
+            let verb = format!("{verb:?}").to_lowercase();
+            return Err(Error::new(
+                span,
+                format!("`{verb}` is for `async fn`; a plain `fn` runs on its caller's thread"),
+            ));
+        }
+        let spawns = self.verb() == Verb::Spawn;
+        let detach = self.limits.iter().find(|limit| limit.name == "detach");
+        if let (Some(detach), false) = (detach, spawns) {
+            return Err(Error::new(detach.name.span(), "`detach` is for work that is spawned: add `spawn`"));
+        }
+        if self.group.is_some() {
+            return self.check_beside_group();
+        }
+        if self.runtime.is_some() {
+            return Ok(());
+        }
+        if let (Some((Verb::Spawn, span)), _) = (self.verb, ()) {
+            return Err(Error::new(
+                span,
+                format!(
+                    "`spawn` needs a runtime: add `runtime = …`, with {RUNTIMES}; or use `relay`, which needs none"
+                ),
+            ));
+        }
+        match self.limits.iter().find(|limit| TIMED.iter().any(|name| limit.name == name)) {
+            Some(Choice { name, .. }) => Err(Error::new(
+                name.span(),
+                format!("`{name}` needs a runtime to keep time: add `runtime = …`, with {RUNTIMES}"),
+            )),
+            None => Ok(()),
+        }
+    }
+
+    fn check_beside_group(&self) -> Result<()> {
+        let built = |span, what: &str| {
+            Err(Error::new(span, format!("`{what}` is chosen where the group is built, not beside `group = …`")))
+        };
+        if let Some((_, name)) = &self.flights {
+            return Err(Error::new(
+                name.span(),
+                "`flights` names the function's own group; this one has a group already",
+            ));
+        }
+        if let Some((ty, _)) = &self.runtime {
+            return built(ty.span(), "runtime");
+        }
+        if let Some((ty, _)) = &self.hasher {
+            return built(ty.span(), "hasher");
+        }
+        if let Some(name) = &self.name {
+            return built(name.span(), "name");
+        }
+        match self.choices.first() {
+            Some(choice) => built(choice.name.span(), &choice.name.to_string()),
+            None => Ok(()),
+        }
+    }
+
+    fn parse_one(&mut self, input: ParseStream<'_>) -> Result<()> {
+        let name = input.call(Ident::parse_any)?;
+        let word = name.to_string();
+        let twice = |given: bool| match given {
+            true => Err(Error::new(name.span(), format!("`{word}` is given twice"))),
+            false => Ok(()),
+        };
+        match &*word {
+            "run" | "relay" | "spawn" => {
+                if self.verb.is_some() {
+                    return Err(Error::new(name.span(), "one verb is enough: `run`, `relay` or `spawn`"));
+                }
+                let verb = match &*word {
+                    "run" => Verb::Run,
+                    "relay" => Verb::Relay,
+                    _ => Verb::Spawn,
+                };
+                self.verb = Some((verb, name.span()));
+            }
+            "key" => {
+                twice(self.key.is_some())?;
+                let ty = typed(input)?;
+                self.key = Some(KeyOption { ty, expr: value(input, &name)? });
+            }
+            "skip" => {
+                let names;
+                if !input.peek(syn::token::Paren) {
+                    return Err(Error::new(name.span(), "say which arguments do not count: `skip(db, ctx)`"));
+                }
+                parenthesized!(names in input);
+                self.skip.extend(Punctuated::<Ident, Token![,]>::parse_terminated_with(&names, Ident::parse_any)?);
+            }
+            "group" => {
+                twice(self.group.is_some())?;
+                self.group = Some(value(input, &name)?);
+            }
+            "flights" => {
+                twice(self.flights.is_some())?;
+                input.parse::<Token![=]>()?;
+                self.flights = Some((input.parse()?, input.parse()?));
+            }
+            "runtime" => {
+                twice(self.runtime.is_some())?;
+                self.runtime = Some(self.parse_runtime(input, &name)?);
+            }
+            "hasher" => {
+                twice(self.hasher.is_some())?;
+                let message = "say its type, too: `hasher: TYPE = EXPRESSION`";
+                let ty = typed(input)?.ok_or_else(|| Error::new(name.span(), message))?;
+                self.hasher = Some((ty, value(input, &name)?));
+            }
+            "name" => {
+                twice(self.name.is_some())?;
+                self.name = Some(value(input, &name)?);
+            }
+            "crate" => {
+                twice(self.krate.is_some())?;
+                if self.runtime.is_some() || !self.choices.is_empty() {
+                    return Err(Error::new(name.span(), "`crate` comes before what it is needed for: put it first"));
+                }
+                input.parse::<Token![=]>()?;
+                self.krate = Some(input.parse()?);
+            }
+            _ if TIMED.contains(&&*word) => {
+                twice(self.limits.iter().any(|limit| limit.name == word))?;
+                let value = time(value(input, &name)?)?;
+                self.limits.push(Choice { method: name.clone(), name, value });
+            }
+            _ if LIMITS.contains(&&*word) || word == "detach" => {
+                twice(self.limits.iter().any(|limit| limit.name == word))?;
+                let value = if word == "detach" {
+                    flag(input, &name)?
+                } else {
+                    value::<Expr>(input, &name)?.into_token_stream()
+                };
+                self.limits.push(Choice { method: name.clone(), name, value });
+            }
+            "linger_failures" => {
+                twice(self.has_choice(&word))?;
+                let value = flag(input, &name)?;
+                self.choices.push(Choice { method: name.clone(), name, value });
+            }
+            "retry" => {
+                twice(self.has_choice(&word))?;
+                let limit: Expr = value(input, &name)?;
+                let krate = self.krate();
+                let value = quote_spanned!(limit.span()=> #krate::OnFailure::Retry { limit: #limit });
+                self.choices.push(Choice { method: Ident::new("on_failure", name.span()), name, value });
+            }
+            _ if CHOICES.contains(&&*word) => {
+                twice(word != "observer" && self.has_choice(&word))?;
+                let value: Expr = value(input, &name)?;
+                self.choices.push(Choice { method: name.clone(), name, value: value.into_token_stream() });
+            }
+            _ => {
+                return Err(Error::new(
+                    name.span(),
+                    format!(
+                        "there is no option `{word}`; there are: run, relay, spawn, key, skip, group, flights, runtime, hasher, name, timeout, \
+                         overtake_after, wait_timeout, join_within, linger, linger_failures, max_flights, max_callers, detach, retry, failed_if, \
+                         shards, observer, show_keys, crate"
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn parse_runtime(&self, input: ParseStream<'_>, name: &Ident) -> Result<(Type, Expr)> {
+        if let Some(ty) = typed(input)? {
+            return Ok((ty, value(input, name)?));
+        }
+        input.parse::<Token![=]>()?;
+        let expr: Expr = input.parse()?;
+        let known = match bare(&expr) {
+            Expr::Path(path) => path.path.get_ident().map(ToString::to_string),
+            _ => None,
+        };
+        let krate = self.krate();
+        let span = expr.span();
+        let (ty, make) = match known.as_deref() {
+            Some("tokio") => ("Tokio", quote!(ambient)),
+            Some("smol") => ("Smol", quote!(global)),
+            Some("async_std") => ("AsyncStd", quote!(new)),
+            Some("threads") => ("Threads", quote!(new)),
+            _ => return Err(Error::new(span, format!("which runtime: {RUNTIMES}"))),
+        };
+        // At the word, so that a feature that is missing is missed there.
+        let ty = Ident::new(ty, span);
+        Ok((syn::parse2(quote!(#krate::#ty))?, syn::parse2(quote!(#krate::#ty::#make()))?))
+    }
+}
+
+impl Parse for Options {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let mut options = Self::default();
+        while !input.is_empty() {
+            options.parse_one(input)?;
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// `: TYPE`, if that is what follows.
+fn typed(input: ParseStream<'_>) -> Result<Option<Type>> {
+    if !input.peek(Token![:]) {
+        return Ok(None);
+    }
+    input.parse::<Token![:]>()?;
+    input.parse().map(Some)
+}
+
+/// `= VALUE`.
+fn value<T: Parse>(input: ParseStream<'_>, name: &Ident) -> Result<T> {
+    if !input.peek(Token![=]) {
+        return Err(Error::new(name.span(), format!("give it a value: `{name} = …`")));
+    }
+    input.parse::<Token![=]>()?;
+    input.parse()
+}
+
+/// `true`, if no value follows.
+fn flag(input: ParseStream<'_>, name: &Ident) -> Result<TokenStream> {
+    if input.peek(Token![=]) { value::<Expr>(input, name).map(Expr::into_token_stream) } else { Ok(quote!(true)) }
+}
+
+/// A string, or an expression for a `Duration`.
+fn time(value: Expr) -> Result<TokenStream> {
+    match bare(&value) {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
+            let duration = duration::parse(&text.value()).map_err(|message| Error::new(text.span(), message))?;
+            let (seconds, nanos) = (duration.as_secs(), duration.subsec_nanos());
+            Ok(quote!(::core::time::Duration::new(#seconds, #nanos)))
+        }
+        Expr::Lit(number) => Err(Error::new(number.span(), "a time has a unit: write \"5s\", \"250ms\", …")),
+        _ => Ok(value.into_token_stream()),
+    }
+}
+
+/// Without what a macro, or a pair of parentheses, put around it.
+pub(crate) fn bare(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Group(inner) => bare(&inner.expr),
+        Expr::Paren(inner) => bare(&inner.expr),
+        expr => expr,
+    }
+}
