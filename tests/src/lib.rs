@@ -62,3 +62,8 @@ macro_rules! matrix {
         }
     };
 }
+
+/// The lines that replace those of other libraries, each compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/migrating.md")]
+pub struct Migrating;
