@@ -36,6 +36,7 @@ where
     S: BuildHasher,
     Q: ?Sized + AsKey<K>,
 {
+    #[inline]
     pub(crate) fn new(group: &'g Group<K, V, R, S>, key: &'k Q, mut luggage: Option<Box<Luggage<K, V>>>) -> Self {
         let hash = group.hasher().hash_one(key);
         let boarded = boarding::board(group.table(), group.config(), &mut luggage, key, hash, Verb::Enter);
@@ -91,6 +92,7 @@ impl<K, V, R, S> Leader<K, V, R, S> {
         }
     }
 
+    #[inline]
     fn end<T>(mut self, end: impl FnOnce(&FlightRef<K, V>, &Group<K, V, R, S>) -> T) -> T {
         match self.flight.take() {
             Some(flight) => {
