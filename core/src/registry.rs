@@ -19,7 +19,6 @@
 //! A group without a name is nowhere but in its handles.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -124,28 +123,27 @@ impl<K, V> Named<K, V> {
     }
 }
 
-/// The list, in the order in which the groups were built. Model checkers, whose locks live no longer than a run, have none.
+/// The list, in the order in which the groups were built.
+#[cfg(not(any(loom, shuttle)))]
 mod listed {
-    use super::{Arc, BTreeMap, Listable, Vec};
+    use alloc::collections::BTreeMap;
 
-    #[cfg(not(any(loom, shuttle)))]
-    use {crate::sync::Lock, weak::Weak};
+    use super::{Arc, Listable, Vec};
+    use crate::sync::Lock;
+    use weak::Weak;
 
     #[cfg(not(feature = "portable-atomic"))]
     use alloc::sync as weak;
     #[cfg(feature = "portable-atomic")]
     use portable_atomic_util as weak;
 
-    #[cfg(not(any(loom, shuttle)))]
     struct List {
         next: u64,
         groups: BTreeMap<u64, Weak<dyn Listable>>,
     }
 
-    #[cfg(not(any(loom, shuttle)))]
     static LIST: Lock<List> = Lock::new(List { next: 0, groups: BTreeMap::new() });
 
-    #[cfg(not(any(loom, shuttle)))]
     pub(super) fn add(group: &Arc<dyn Listable>) -> u64 {
         let group = Arc::downgrade(group);
         LIST.with(|list| {
@@ -155,28 +153,29 @@ mod listed {
         })
     }
 
-    #[cfg(not(any(loom, shuttle)))]
     pub(super) fn remove(number: u64) {
         // What it was is dropped outside the lock.
         drop(LIST.with(|list| list.groups.remove(&number)));
     }
 
-    #[cfg(not(any(loom, shuttle)))]
     pub(super) fn all() -> Vec<Arc<dyn Listable>> {
         // Those that are being dropped are as good as gone.
         LIST.with(|list| list.groups.values().filter_map(Weak::upgrade).collect())
     }
+}
 
-    #[cfg(any(loom, shuttle))]
+/// Model checkers, whose locks live no longer than a run, have none.
+#[cfg(any(loom, shuttle))]
+mod listed {
+    use super::{Arc, Listable, Vec};
+
     pub(super) fn add(_: &Arc<dyn Listable>) -> u64 {
         0
     }
 
-    #[cfg(any(loom, shuttle))]
     pub(super) fn remove(_: u64) {}
 
-    #[cfg(any(loom, shuttle))]
     pub(super) fn all() -> Vec<Arc<dyn Listable>> {
-        BTreeMap::<u64, _>::new().into_values().collect()
+        Vec::new()
     }
 }
