@@ -164,9 +164,12 @@ mod listed {
     }
 }
 
-/// Model checkers, whose locks live no longer than a run, have none.
 #[cfg(any(loom, shuttle))]
-mod listed {
+use unlisted as listed;
+
+/// Model checkers, whose locks live no longer than a run, have no list.
+#[cfg(any(loom, shuttle))]
+mod unlisted {
     use super::{Arc, Listable, Vec};
 
     pub(super) fn add(_: &Arc<dyn Listable>) -> u64 {

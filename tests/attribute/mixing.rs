@@ -1,7 +1,7 @@
 //! What looks alike, and must not share.
 
 use std::fmt::Debug;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash, Hasher};
 
 use coflight::coalesce;
 use coflight_tests::*;
@@ -19,6 +19,7 @@ matrix!(
     two_instances_of_a_generic_type_do_not_mix,
     two_implementors_of_a_method_with_a_body_do_not_mix,
     functions_of_a_generic_type_do_not_mix,
+    keys_of_one_hash_do_not_mix,
 );
 
 mod here {
@@ -237,4 +238,49 @@ async fn functions_of_a_generic_type_do_not_mix(lab: Lab) {
     let users = |probe| Box::pin(Repo::<Users>::count(id, probe)) as Call<&str>;
     assert_eq!(apart(&lab, users, |probe| Box::pin(Repo::<Pages>::count(id, probe))).await, ("users", "pages"));
     assert_eq!(together(&lab, users).await, "users");
+}
+
+/// Tells nothing apart.
+#[derive(Clone, Default)]
+struct Same;
+
+impl Hasher for Same {
+    fn write(&mut self, _: &[u8]) {}
+
+    fn finish(&self) -> u64 {
+        7
+    }
+}
+
+impl BuildHasher for Same {
+    type Hasher = Self;
+
+    fn build_hasher(&self) -> Self {
+        Self
+    }
+}
+
+#[coalesce(hasher: Same = Same, skip(probe))]
+async fn by_one(id: u64, probe: Probe) -> u64 {
+    probe.work(id).await
+}
+
+#[coalesce(hasher: Same = Same, skip(probe))]
+async fn by_three(id: u64, name: &'static str, flag: bool, probe: Probe) -> (u64, &'static str, bool) {
+    probe.work((id, name, flag)).await
+}
+
+async fn keys_of_one_hash_do_not_mix(lab: Lab) {
+    let (id, other) = (unique(), unique());
+    let ids = apart(&lab, |probe| Box::pin(by_one(id, probe)), |probe| Box::pin(by_one(other, probe))).await;
+    assert_eq!(ids, (id, other));
+    together(&lab, |probe| Box::pin(by_one(id, probe))).await;
+
+    let one = (id, "a", true);
+    for other in [(other, "a", true), (id, "b", true), (id, "a", false)] {
+        let call = |(id, name, flag), probe| -> Call<_> { Box::pin(by_three(id, name, flag, probe)) };
+        let keys = apart(&lab, |probe| call(one, probe), |probe| call(other, probe)).await;
+        assert_eq!(keys, (one, other));
+    }
+    together(&lab, |probe| Box::pin(by_three(id, "a", true, probe))).await;
 }
