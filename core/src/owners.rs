@@ -351,4 +351,24 @@ mod tests {
         assert!(!is_beyond(1) && !is_beyond(MOST));
         assert!(is_beyond(MOST + 1));
     }
+
+    /// Tried by a process of its own, which ends by it.
+    #[cfg(feature = "std")]
+    #[test]
+    fn too_many_end_the_program() {
+        const TRIED: &str = "COFLIGHT_TOO_MANY_REFERENCES";
+        if std::env::var_os(TRIED).is_some() {
+            let (value, _) = watched();
+            value.owned().owners.store(MOST + 1, Ordering::Relaxed);
+            core::mem::forget((value.clone(), value));
+            std::process::exit(0);
+        }
+        let mut this = std::process::Command::new(std::env::current_exe().unwrap());
+        let name = concat!(module_path!(), "::too_many_end_the_program");
+        let name = name.split_once("::").unwrap().1;
+        let tried = this.args(["--exact", name, "--nocapture"]).env(TRIED, "1").output().unwrap();
+        assert!(!tried.status.success());
+        let said = alloc::string::String::from_utf8_lossy(&tried.stderr).into_owned();
+        assert!(said.contains("too many references to a flight"), "{said}");
+    }
 }
