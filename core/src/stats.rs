@@ -247,3 +247,38 @@ impl Totals {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Stats;
+
+    /// Every count another number: the first is `first`, each next one more by `step`.
+    fn numbered(first: u64, step: u64) -> Stats {
+        let at = |place: u64| first + place * step;
+        Stats {
+            led: at(0),
+            joined: at(1),
+            lingered: at(2),
+            refused: at(3),
+            completed: at(4),
+            failed: at(5),
+            panicked: at(6),
+            timed_out: at(7),
+            cancelled: at(8),
+            abandoned: at(9),
+            released: at(10),
+            handovers: at(11),
+            overtakes: at(12),
+            retries: at(13),
+            alone: at(14),
+            in_flight: at(15),
+            waiting: at(16),
+        }
+    }
+
+    #[test]
+    fn each_count_is_added_to_its_own() {
+        let all = [numbered(1_000, 1), numbered(30, 5), numbered(2, 100)];
+        assert_eq!(all.into_iter().sum::<Stats>(), numbered(1_032, 106));
+    }
+}
