@@ -61,8 +61,8 @@ impl Slot {
 
     #[cold]
     fn find_or_make(&self, types: TypeId, make: impl FnOnce() -> Box<AnyGroup>) -> &'static AnyGroup {
-        let find = || self.others().get(&types).copied();
-        if let Some(group) = find() {
+        let found = self.others().get(&types).copied();
+        if let Some(group) = found {
             return group;
         }
         // Outside the lock: it is users who say how. Of two that are made at once, one is dropped.
@@ -166,6 +166,7 @@ impl AsKey<()> for Parts<()> {
     fn to_key(&self) {}
 }
 
+// The key's parts are called what their types are.
 #[allow(non_snake_case)]
 mod tuples {
     use super::*;
@@ -267,6 +268,7 @@ pub struct Returns<V>(PhantomData<V>);
 impl<V> Returns<V> {
     /// As a type.
     #[must_use]
+    // A `Default` would be for people; only what the attribute writes makes one.
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
         Self(PhantomData)

@@ -63,7 +63,7 @@ pub(crate) fn function(options: Options, mut function: Function, place: Place) -
     let returned = function.returned()?;
     let outlives = options.verb() != Verb::Run;
     if let (true, Some(receiver)) = (outlives, function.receiver().filter(|receiver| receiver.reference.is_some())) {
-        let verb = format!("{:?}", options.verb()).to_lowercase();
+        let verb = options.verb().word();
         let message = format!(
             "the work of `{verb}` can outlive its caller, so it cannot borrow `self`; take `self: Arc<Self>`, or use `run`"
         );
@@ -71,7 +71,7 @@ pub(crate) fn function(options: Options, mut function: Function, place: Place) -
     }
     let arguments = function.arguments();
     if let Some(argument) = arguments.iter().find(|argument| outlives && !can_be_owned(argument)) {
-        let verb = format!("{:?}", options.verb()).to_lowercase();
+        let verb = options.verb().word();
         let message = format!(
             "the work of `{verb}` can outlive its caller, so it cannot borrow this; take it by value or as an `Arc`, or use `run`"
         );
@@ -111,6 +111,7 @@ impl Writer {
             function: quote! {
                 #(#attributes)*
                 #visibility #default #signature {
+                    // Few functions need all of them.
                     #[allow(unused_imports)]
                     use #krate::__private::{NotJudged as _, OrPanics as _, OwnedPart as _};
                     #checks
@@ -193,17 +194,9 @@ impl Writer {
         let limits = self.options.limits.iter().filter(|_| self.options.group.is_some()).map(Choice::call);
         let call = quote!(#group.call() #(#limits)*);
         let tries = self.shares_errors();
-        let method = match (self.function.is_async(), self.options.verb(), tries) {
-            (false, _, false) => "run_blocking",
-            (false, _, true) => "try_run_blocking",
-            (true, Verb::Run, false) => "run",
-            (true, Verb::Run, true) => "try_run",
-            (true, Verb::Relay, false) => "relay",
-            (true, Verb::Relay, true) => "try_relay",
-            (true, Verb::Spawn, false) => "spawn",
-            (true, Verb::Spawn, true) => "try_spawn",
-        };
-        let method = Ident::new(method, self.function.signature.ident.span());
+        let verb = if self.function.is_async() { self.options.verb().word() } else { "run_blocking" };
+        let method = if tries { format!("try_{verb}") } else { verb.to_owned() };
+        let method = Ident::new(&method, self.function.signature.ident.span());
         let work = self.work();
         let waits = self.function.is_async().then(|| quote!(.await));
         let call = quote!(#call.#method(&#key, #work) #waits);
@@ -254,7 +247,7 @@ impl Writer {
                 }
             };
         }
-        // Says what type the body has, which an async block cannot.
+        // Says what type the body has, which an async block cannot. It never runs, and need not be to anyone's taste.
         let (never, value) = (mixed("never"), mixed("value"));
         quote! {
             || {

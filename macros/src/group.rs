@@ -49,8 +49,10 @@ impl Writer {
             "The flights of `{}` in progress: to forget or cancel them, for their stats and for what is in flight.",
             function.unraw()
         );
+        // Nobody wrote it who could be told to do so otherwise: it may not be called, is named after the function, and shows what the function's signature shows.
         let allow = quote!(#[allow(dead_code, non_snake_case, private_bounds, private_interfaces, unreachable_pub)]);
         let make = quote! {
+            // Not needed for a `Result`.
             #[allow(unused_imports)]
             use #krate::__private::NotJudged as _;
             static GROUPS: #krate::__private::Slot = #krate::__private::Slot::new();

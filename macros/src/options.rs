@@ -28,11 +28,29 @@ pub(crate) struct Options {
     pub(crate) krate: Option<Path>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verb {
     Run,
     Relay,
     Spawn,
+}
+
+impl Verb {
+    const ALL: [Self; 3] = [Self::Run, Self::Relay, Self::Spawn];
+
+    /// What it is called, as an option and as a method.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Relay => "relay",
+            Self::Spawn => "spawn",
+        }
+    }
+
+    /// The verb that `word` means.
+    fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|verb| verb.word() == word)
+    }
 }
 
 /// `key = EXPR`, `key: TYPE = EXPR`.
@@ -75,7 +93,12 @@ impl Options {
 
     /// A limit that can end a call without a result.
     pub(crate) fn ending(&self) -> Option<&Choice> {
-        self.limits.iter().find(|limit| ENDING.iter().any(|name| limit.name == name))
+        self.limit(&ENDING)
+    }
+
+    /// The first that is one of `names`.
+    fn limit(&self, names: &[&str]) -> Option<&Choice> {
+        self.limits.iter().find(|limit| names.iter().any(|name| limit.name == name))
     }
 
     pub(crate) fn has_choice(&self, name: &str) -> bool {
@@ -85,15 +108,14 @@ impl Options {
     /// What does not go together.
     pub(crate) fn check(&self, is_async: bool) -> Result<()> {
         if let (Some((verb, span)), false) = (self.verb, is_async) {
-            let verb = format!("{verb:?}").to_lowercase();
+            let verb = verb.word();
             return Err(Error::new(
                 span,
                 format!("`{verb}` is for `async fn`; a plain `fn` runs on its caller's thread"),
             ));
         }
         let spawns = self.verb() == Verb::Spawn;
-        let detach = self.limits.iter().find(|limit| limit.name == "detach");
-        if let (Some(detach), false) = (detach, spawns) {
+        if let (Some(detach), false) = (self.limit(&["detach"]), spawns) {
             return Err(Error::new(detach.name.span(), "`detach` is for work that is spawned: add `spawn`"));
         }
         if self.group.is_some() {
@@ -102,7 +124,7 @@ impl Options {
         if self.runtime.is_some() {
             return Ok(());
         }
-        if let (Some((Verb::Spawn, span)), _) = (self.verb, ()) {
+        if let Some((Verb::Spawn, span)) = self.verb {
             return Err(Error::new(
                 span,
                 format!(
@@ -110,7 +132,7 @@ impl Options {
                 ),
             ));
         }
-        match self.limits.iter().find(|limit| TIMED.iter().any(|name| limit.name == name)) {
+        match self.limit(&TIMED) {
             Some(Choice { name, .. }) => Err(Error::new(
                 name.span(),
                 format!("`{name}` needs a runtime to keep time: add `runtime = …`, with {RUNTIMES}"),
@@ -151,18 +173,14 @@ impl Options {
             true => Err(Error::new(name.span(), format!("`{word}` is given twice"))),
             false => Ok(()),
         };
-        match &*word {
-            "run" | "relay" | "spawn" => {
-                if self.verb.is_some() {
-                    return Err(Error::new(name.span(), "one verb is enough: `run`, `relay` or `spawn`"));
-                }
-                let verb = match &*word {
-                    "run" => Verb::Run,
-                    "relay" => Verb::Relay,
-                    _ => Verb::Spawn,
-                };
-                self.verb = Some((verb, name.span()));
+        if let Some(verb) = Verb::of(&word) {
+            if self.verb.is_some() {
+                return Err(Error::new(name.span(), "one verb is enough: `run`, `relay` or `spawn`"));
             }
+            self.verb = Some((verb, name.span()));
+            return Ok(());
+        }
+        match &*word {
             "key" => {
                 twice(self.key.is_some())?;
                 let ty = typed(input)?;
@@ -208,12 +226,12 @@ impl Options {
                 self.krate = Some(input.parse()?);
             }
             _ if TIMED.contains(&&*word) => {
-                twice(self.limits.iter().any(|limit| limit.name == word))?;
+                twice(self.limit(&[&*word]).is_some())?;
                 let value = time(value(input, &name)?)?;
                 self.limits.push(Choice { method: name.clone(), name, value });
             }
             _ if LIMITS.contains(&&*word) || word == "detach" => {
-                twice(self.limits.iter().any(|limit| limit.name == word))?;
+                twice(self.limit(&[&*word]).is_some())?;
                 let value = if word == "detach" {
                     flag(input, &name)?
                 } else {

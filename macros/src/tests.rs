@@ -4,6 +4,7 @@ use expect_test::{ExpectFile, expect_file};
 use proc_macro2::TokenStream;
 use quote::quote;
 
+// `quote!` makes them to be given away.
 #[allow(clippy::needless_pass_by_value)]
 fn check(options: TokenStream, item: TokenStream, expected: ExpectFile) {
     let expanded = crate::expand::coalesce(options, item);
