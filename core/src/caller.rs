@@ -126,6 +126,11 @@ impl<'g, 'k, K, V, R, S, Q: ?Sized> Caller<'g, 'k, K, V, R, S, Q> {
         }
     }
 
+    /// The flight, if it is aboard one.
+    pub(crate) fn aboard(&self) -> Option<&FlightRef<K, V>> {
+        self.flight.as_ref().filter(|_| matches!(self.place, Place::Aboard | Place::Leading))
+    }
+
     pub(crate) fn served(&self) -> Served {
         Served::new(self.role, self.shared_by as usize)
     }

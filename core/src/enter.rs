@@ -161,6 +161,15 @@ impl<K, V, R, S> Leader<K, V, R, S> {
         self.role
     }
 
+    /// Ends the coalescing, not the flight: those aboard get its result, newcomers start afresh. Unlike [`Group::forget`] it means this very
+    /// flight, whatever else there is for its key. Returns whether newcomers could have joined it until now.
+    ///
+    /// For when the result is not what a newcomer should get any more, as with a stream whose beginning is gone.
+    pub fn forget(&self) -> bool {
+        let flight = self.flight();
+        self.group.forget_flight(flight.main().unwrap_or(flight))
+    }
+
     /// Whether the flight was ended by somebody else, so that nobody waits for a result: it was cancelled, its time was over, or another
     /// work overtook this one.
     pub fn is_cancelled(&self) -> bool {
@@ -248,6 +257,12 @@ pin_project! {
 }
 
 impl<K, V, R, S, Q: ?Sized> Follower<'_, '_, K, V, R, S, Q> {
+    /// The key of the flight it is aboard: equal to the one it asked for, but the leader's own, with whatever that carries. None when it
+    /// is aboard of none: it was refused, it waits until the work of a cancelled flight is gone, or it has its answer.
+    pub fn key(&self) -> Option<&K> {
+        self.caller.aboard().map(|flight| &flight.key)
+    }
+
     /// Also says how the caller was served.
     pub fn with_served(self) -> WithServed<Self> {
         WithServed::new(self)

@@ -446,7 +446,7 @@ impl<K, V, R, S> Group<K, V, R, S> {
     }
 
     /// `false`: somebody else was first, or it was over and nothing lingered.
-    fn forget_flight(&self, flight: &FlightRef<K, V>) -> bool {
+    pub(crate) fn forget_flight(&self, flight: &FlightRef<K, V>) -> bool {
         let Some(before) = self.inner.table.forget(flight).filter(|before| !before.is_forgotten()) else {
             return false;
         };

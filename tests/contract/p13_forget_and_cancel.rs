@@ -1,6 +1,9 @@
 //! Promise 13: `forget` ends the coalescing, `cancel` the flight; both say whether there was one.
 
-use coflight::{Entry, Error};
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use coflight::{Entry, Error, Group, Turn};
 use coflight_tests::*;
 
 use crate::common::*;
@@ -16,6 +19,8 @@ matrix!(
     forget_all_and_cancel_all,
     cancel_reaches_threads,
     a_guard_learns_of_cancel,
+    a_guard_forgets_its_own_flight,
+    a_follower_sees_the_leaders_key,
 );
 
 async fn forget_lets_those_aboard_have_their_result(lab: Lab) {
@@ -207,5 +212,57 @@ async fn a_guard_learns_of_cancel(lab: Lab) {
     let leader = watcher.await.returned();
     assert!(leader.is_cancelled());
     assert_eq!(leader.release(), Err(Error::Cancelled));
+    assert!(flights.is_empty());
+}
+
+async fn a_guard_forgets_its_own_flight(lab: Lab) {
+    let flights: Flights<u32> = lab.group();
+    let Entry::Leader(first) = flights.enter(KEY) else { panic!("somebody else leads") };
+    let follower = boarded(call(Verb::Enter, &flights, never()));
+    assert!(first.forget() && !first.forget());
+    assert!(!flights.contains(KEY));
+    let Entry::Leader(second) = flights.enter(KEY) else { panic!("a newcomer joined what was forgotten") };
+    // Not its successor, which a call by key would mean.
+    assert!(!first.forget() && flights.contains(KEY));
+    assert_eq!(first.complete(1), Ok(1));
+    assert_eq!(finish(&lab, follower).await, Ok(1));
+    assert!(flights.contains(KEY));
+    assert_eq!(second.complete(2), Ok(2));
+    assert!(flights.is_empty());
+}
+
+/// Equal to all others of its kind, but not the same.
+#[derive(Clone, Debug)]
+struct Twin(Arc<str>);
+
+impl PartialEq for Twin {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Eq for Twin {}
+
+impl Hash for Twin {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+async fn a_follower_sees_the_leaders_key(_lab: Lab) {
+    let flights: Group<Twin, u32> = Group::new();
+    let (mine, other) = (Twin("key".into()), Twin("key".into()));
+    let Entry::Leader(leader) = flights.enter(&mine) else { panic!("somebody else leads") };
+    let Entry::Follower(follower) = flights.enter(&other) else { panic!("two lead") };
+    assert!(follower.key().is_some_and(|key| Arc::ptr_eq(&key.0, &mine.0)));
+    // What waits for a cancelled work to go is aboard of nothing.
+    assert!(flights.cancel(&mine));
+    let Entry::Follower(waiting) = flights.enter(&other) else { panic!("two works at a time") };
+    assert!(waiting.key().is_none());
+    drop(leader);
+    let mut waiting = std::pin::pin!(waiting);
+    assert!(matches!(waiting.as_mut().await, Ok(Turn::Leader(leader)) if Arc::ptr_eq(&leader.key().0, &other.0)));
+    assert!(waiting.key().is_none());
+    assert!(matches!(follower.await, Err(Error::Cancelled)));
     assert!(flights.is_empty());
 }
