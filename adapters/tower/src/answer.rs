@@ -1,0 +1,130 @@
+//! Errors as responses, for services that must not fail.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::header::{self, HeaderValue};
+use http::{Request, Response, StatusCode};
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::body::CoalescedBody;
+use crate::error::Error;
+
+/// Makes responses of the errors of a [`Coalesce`](crate::Coalesce) service, so that it cannot fail. From
+/// [`CoalesceLayer::answering_errors`](crate::CoalesceLayer::answering_errors).
+///
+/// | error | status |
+/// |---|---|
+/// | the inner service's | 502 |
+/// | [`TimedOut`](coflight_core::Error::TimedOut), [`WaitTimedOut`](coflight_core::Error::WaitTimedOut) | 504 |
+/// | [`Full`](coflight_core::Error::Full), [`Cancelled`](coflight_core::Error::Cancelled), [`Shutdown`](coflight_core::Error::Shutdown) | 503, with `retry-after: 1` |
+/// | [`Circular`](coflight_core::Error::Circular) | 508 |
+/// | a panic, and all others | 500 |
+///
+/// The body is one line that says which, without the text of the inner error, which may not be for everybody's eyes. Errors in the middle of a body cannot be
+/// answered any more; they cut it off.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AnswerLayer {
+    _private: (),
+}
+
+impl AnswerLayer {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl<S> Layer<S> for AnswerLayer {
+    type Service = Answer<S>;
+
+    fn layer(&self, inner: S) -> Answer<S> {
+        Answer { inner }
+    }
+}
+
+/// A service that answers its errors: see [`AnswerLayer`].
+#[derive(Clone, Copy, Debug)]
+pub struct Answer<S> {
+    inner: S,
+}
+
+impl<S, B, ResB> Service<Request<B>> for Answer<S>
+where
+    S: Service<Request<B>, Response = Response<CoalescedBody<ResB>>, Error = Error>,
+{
+    type Response = Response<CoalescedBody<ResB>>;
+    type Error = Infallible;
+    type Future = AnswerFuture<S::Future>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // That of `Coalesce` always is.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        AnswerFuture { future: self.inner.call(request) }
+    }
+}
+
+pin_project! {
+    /// The response to come of an [`Answer`] service.
+    pub struct AnswerFuture<F> {
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F, B> Future for AnswerFuture<F>
+where
+    F: Future<Output = Result<Response<CoalescedBody<B>>, Error>>,
+{
+    type Output = Result<Response<CoalescedBody<B>>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(Ok(ready!(self.project().future.poll(cx)).unwrap_or_else(|error| answer(&error))))
+    }
+}
+
+impl<F> fmt::Debug for AnswerFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnswerFuture").finish_non_exhaustive()
+    }
+}
+
+impl Error {
+    /// The status that says it best: see [`AnswerLayer`].
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        use coflight_core::Error as Flight;
+        match self {
+            Self::Service(_) => StatusCode::BAD_GATEWAY,
+            Self::Flight(Flight::TimedOut | Flight::WaitTimedOut) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Flight(Flight::Full | Flight::Cancelled | Flight::Shutdown) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Flight(Flight::Circular) => StatusCode::LOOP_DETECTED,
+            Self::Flight(_) | Self::Lagged | Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+fn answer<B>(error: &Error) -> Response<CoalescedBody<B>> {
+    let status = error.status();
+    let text = match error {
+        Error::Service(_) => "the service behind failed\n".to_owned(),
+        // Without the message.
+        Error::Flight(coflight_core::Error::Panicked(_)) => format!("{}\n", Error::Panicked),
+        other => format!("{other}\n"),
+    };
+    let mut response = Response::new(CoalescedBody::text(text));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}

@@ -1,0 +1,248 @@
+//! What was received of a body and is still wanted, within bounds.
+//!
+//! Frames are numbered from the first one. Each knows how many readers are to have it next, so that a reader's step, its coming and its leaving
+//! cost the same whatever their number.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::Frame;
+
+/// What becomes of readers who lag so far behind the fastest that more than [`keep`](crate::CoalesceLayer::keep) would have to be kept for them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Beyond {
+    /// They are cut off with [`Error::Lagged`](crate::Error::Lagged), as soon as their flight keeps more than it may.
+    #[default]
+    CutOff,
+    /// The flight only closes to newcomers. What the slow still need is kept as long as the whole service keeps no more than
+    /// [`keep_in_all`](crate::CoalesceLayer::keep_in_all); only then are they cut off.
+    Close,
+}
+
+/// What one service may keep, and keeps.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    pub(crate) flight: usize,
+    pub(crate) service: usize,
+    pub(crate) beyond: Beyond,
+    used: AtomicUsize,
+}
+
+impl Budget {
+    pub(crate) fn new(flight: usize, service: usize, beyond: Beyond) -> Self {
+        Self { flight, service, beyond, used: AtomicUsize::new(0) }
+    }
+
+    /// Bytes kept by all flights now.
+    pub(crate) fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// `must`: also if there is no room.
+    fn take(&self, cost: usize, must: bool) -> bool {
+        let take = |used: usize| Some(used.saturating_add(cost)).filter(|&sum| must || sum <= self.service);
+        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+    }
+
+    fn give_back(&self, cost: usize) {
+        self.used.fetch_sub(cost, Ordering::Relaxed);
+    }
+}
+
+/// What a frame costs beside its bytes, so that many small ones are not free.
+const OVERHEAD: usize = 64;
+
+/// One frame, which can be given to many.
+#[derive(Clone)]
+enum Piece {
+    Data(Bytes),
+    Trailers(Arc<HeaderMap>),
+}
+
+impl Piece {
+    fn of(frame: Frame<Bytes>) -> Option<Self> {
+        match frame.into_data() {
+            Ok(data) => Some(Self::Data(data)),
+            Err(frame) => frame.into_trailers().ok().map(|trailers| Self::Trailers(Arc::new(trailers))),
+        }
+    }
+
+    fn frame(self) -> Frame<Bytes> {
+        match self {
+            Self::Data(data) => Frame::data(data),
+            Self::Trailers(trailers) => Frame::trailers(Arc::unwrap_or_clone(trailers)),
+        }
+    }
+
+    fn cost(&self) -> usize {
+        OVERHEAD
+            + match self {
+                Self::Data(data) => data.len(),
+                Self::Trailers(trailers) => {
+                    trailers.iter().map(|(name, value)| name.as_str().len() + value.len() + OVERHEAD).sum()
+                }
+            }
+    }
+}
+
+struct Kept {
+    piece: Piece,
+    /// Readers who are to have this next.
+    next_for: usize,
+}
+
+/// Frames that left the buffer, to be dropped outside of all locks: what lies behind them may run somebody's code then.
+#[must_use = "to be dropped outside of all locks"]
+#[derive(Default)]
+pub(crate) struct Dropped(Vec<Kept>);
+
+/// What a reader finds.
+pub(crate) enum Next {
+    Frame(Frame<Bytes>),
+    /// It has all there is so far.
+    Nothing,
+    /// What it needs is gone.
+    Gone,
+}
+
+pub(crate) struct Buffer {
+    budget: Arc<Budget>,
+    kept: VecDeque<Kept>,
+    /// The number of the first one in `kept`.
+    first: u64,
+    /// What `kept` costs.
+    cost: usize,
+    /// Readers who have all there is.
+    caught_up: usize,
+    /// Everything is kept, for newcomers.
+    open: bool,
+}
+
+impl Buffer {
+    /// `open`: newcomers may come.
+    pub(crate) fn new(budget: Arc<Budget>, open: bool) -> Self {
+        Self { budget, kept: VecDeque::new(), first: 0, cost: 0, caught_up: 0, open }
+    }
+
+    /// Whether a newcomer would get everything.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// A newcomer, to start with the first frame; `false`: it is too late.
+    pub(crate) fn join(&mut self) -> bool {
+        if !self.open {
+            return false;
+        }
+        self.arrive(0);
+        true
+    }
+
+    /// Whether a reader has all there is.
+    pub(crate) fn is_at_end(&self, next: u64) -> bool {
+        next >= self.end()
+    }
+
+    fn end(&self) -> u64 {
+        self.first + self.kept.len() as u64
+    }
+
+    fn kept(&mut self, number: u64) -> Option<&mut Kept> {
+        let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        self.kept.get_mut(index)
+    }
+
+    fn arrive(&mut self, number: u64) {
+        match self.kept(number) {
+            Some(kept) => kept.next_for += 1,
+            None => self.caught_up += 1,
+        }
+    }
+
+    /// A reader leaves who was to have `next`.
+    pub(crate) fn leave(&mut self, next: u64) -> Dropped {
+        if self.is_at_end(next) {
+            self.caught_up -= 1;
+        } else if let Some(kept) = self.kept(next) {
+            kept.next_for -= 1;
+        }
+        self.trim()
+    }
+
+    /// The frame `next`, which is counted up.
+    pub(crate) fn read(&mut self, next: &mut u64) -> (Next, Dropped) {
+        if *next < self.first {
+            return (Next::Gone, Dropped::default());
+        }
+        let Some(kept) = self.kept(*next) else {
+            return (Next::Nothing, Dropped::default());
+        };
+        kept.next_for -= 1;
+        let piece = kept.piece.clone();
+        *next += 1;
+        self.arrive(*next);
+        let dropped = self.trim();
+        (Next::Frame(piece.frame()), dropped)
+    }
+
+    /// No newcomers any more: what all have had goes.
+    pub(crate) fn close(&mut self) -> Dropped {
+        self.open = false;
+        self.trim()
+    }
+
+    /// One more frame. There is always room for one.
+    pub(crate) fn push(&mut self, frame: Frame<Bytes>) -> Dropped {
+        let mut dropped = Dropped::default();
+        let Some(piece) = Piece::of(frame) else { return dropped };
+        let cost = piece.cost();
+        let mut taken = self.cost + cost <= self.budget.flight && self.budget.take(cost, false);
+        if !taken {
+            dropped = self.close();
+            let lagging_may_stay = |cost: usize| self.budget.beyond == Beyond::Close || cost <= self.budget.flight;
+            taken = lagging_may_stay(self.cost + cost) && self.budget.take(cost, false);
+            while !taken && !self.kept.is_empty() {
+                self.drop_first(&mut dropped);
+                let fits = self.budget.beyond == Beyond::Close || self.cost + cost <= self.budget.flight;
+                taken = fits && self.budget.take(cost, false);
+            }
+        }
+        if !taken {
+            self.budget.take(cost, true);
+        }
+        self.cost += cost;
+        self.kept.push_back(Kept { piece, next_for: std::mem::take(&mut self.caught_up) });
+        // Those who would have had it may be gone.
+        dropped.0.extend(self.trim().0);
+        dropped
+    }
+
+    /// Lets go of what nobody needs.
+    fn trim(&mut self) -> Dropped {
+        let mut dropped = Dropped::default();
+        while !self.open && self.kept.front().is_some_and(|kept| kept.next_for == 0) {
+            self.drop_first(&mut dropped);
+        }
+        dropped
+    }
+
+    fn drop_first(&mut self, dropped: &mut Dropped) {
+        if let Some(kept) = self.kept.pop_front() {
+            let cost = kept.piece.cost();
+            self.cost -= cost;
+            self.budget.give_back(cost);
+            self.first += 1;
+            dropped.0.push(kept);
+        }
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        self.budget.give_back(self.cost);
+    }
+}

@@ -1,0 +1,530 @@
+//! One request to the inner service, and what was received of its response; driven by whichever caller is polled.
+//!
+//! Any caller who has nothing to read drives: it takes the work out, polls it once, and puts it back. The work's waker wakes every caller of the
+//! flight, since nobody can know which of them will be polled again. So a caller that is alive but not polled holds up nobody, and when nobody
+//! is polled, because all clients are slow, nothing is read from the inner service.
+//!
+//! Nothing foreign runs under the lock: works, bodies, frames and duties are taken out, and dropped, outside.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+use bytes::Bytes;
+use http::response::Parts;
+use http::{HeaderMap, HeaderName, Response};
+use http_body::{Body, Frame};
+
+use crate::buffer::{Budget, Buffer, Dropped, Next};
+use crate::error::{BoxError, Error};
+use crate::flight::{Duty, Place, Shared};
+use crate::share::{self, Sharing};
+
+pub(crate) type Received = Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>;
+pub(crate) type Request = Pin<Box<dyn Future<Output = Result<Response<Received>, BoxError>> + Send>>;
+
+pub(crate) struct Exchange {
+    place: Arc<Place>,
+    signal: Arc<Signal>,
+    inner: Mutex<Inner>,
+    /// The headers of the request that was sent.
+    asked: HeaderMap,
+    /// For one caller, whatever the response says.
+    solo: bool,
+}
+
+struct Inner {
+    work: Work,
+    duty: DutyIs,
+    /// What was to be done with the duty when nobody had it.
+    due: Option<Due>,
+    readers: u64,
+    /// The one whose request was sent is aboard.
+    origin: bool,
+    head: Head,
+    /// What else the response said of who may have it.
+    varies_by: Vec<HeaderName>,
+    /// The body's length, if it said so.
+    total: Option<u64>,
+    buffer: Buffer,
+    ended: Option<Result<(), Error>>,
+}
+
+enum Work {
+    Requesting(Request),
+    Receiving(Received),
+    /// Somebody is polling it.
+    Busy,
+    Done,
+}
+
+/// Where the leader's duty is.
+enum DutyIs {
+    /// With nobody here: its holder left, and no other came yet; or it is fulfilled.
+    Away,
+    /// Here, held by this reader.
+    Here(Box<dyn Duty>, u64),
+    /// With whoever drives.
+    Driving(u64),
+    /// The same, but its holder left: to be dropped as soon as it comes back.
+    Deserted,
+}
+
+#[derive(Clone, Copy)]
+enum Due {
+    Forget,
+    Release,
+    Complete,
+}
+
+enum Head {
+    Awaited,
+    Shared(Arc<Parts>),
+    /// For the origin, until it took it.
+    Alone(Option<Parts>),
+    /// Another work was quicker.
+    Instead(Shared),
+}
+
+/// A caller's place among the readers.
+pub(crate) struct Reader {
+    id: u64,
+    next: u64,
+}
+
+/// What a caller sees of the response's head.
+pub(crate) enum Seen {
+    Nothing,
+    Parts(Arc<Parts>),
+    Own(Parts),
+    /// It is for somebody else alone.
+    NotThis,
+    Instead(Shared),
+    Failed(Error),
+}
+
+/// What a reader finds.
+pub(crate) enum Step {
+    Frame(Frame<Bytes>),
+    Nothing,
+    End,
+    Failed(Error),
+}
+
+/// What came of a duty that was brought.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Installed {
+    Held,
+    /// The response is not to be shared: whoever brought it goes alone, too.
+    Released,
+}
+
+/// The work can go on. It does not own the exchange, which owns the work, which owns this.
+struct Signal {
+    runnable: AtomicBool,
+    place: Arc<Place>,
+}
+
+impl Wake for Signal {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // Pairs with the swap in `begin`.
+        self.runnable.store(true, Ordering::Release);
+        self.place.tell();
+    }
+}
+
+impl Exchange {
+    /// Begins one, for the caller whose request it is and who is its first reader. `solo`: nobody else will come.
+    pub(crate) fn new(
+        place: &Arc<Place>,
+        request: Request,
+        duty: Box<dyn Duty>,
+        asked: HeaderMap,
+        budget: &Arc<Budget>,
+        solo: bool,
+    ) -> (Arc<Self>, Reader) {
+        let mut buffer = Buffer::new(Arc::clone(budget), true);
+        buffer.join();
+        if solo {
+            let _nothing_yet = buffer.close();
+        }
+        let inner = Inner {
+            work: Work::Requesting(request),
+            duty: DutyIs::Here(duty, 0),
+            due: None,
+            readers: 1,
+            origin: true,
+            head: Head::Awaited,
+            varies_by: Vec::new(),
+            total: None,
+            buffer,
+            ended: None,
+        };
+        let signal = Signal { runnable: AtomicBool::new(true), place: Arc::clone(place) };
+        let exchange =
+            Self { place: Arc::clone(place), signal: Arc::new(signal), inner: Mutex::new(inner), asked, solo };
+        (Arc::new(exchange), Reader { id: 0, next: 0 })
+    }
+
+    pub(crate) fn place(&self) -> &Arc<Place> {
+        &self.place
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One more reader, if it can have everything.
+    pub(crate) fn join(&self) -> Option<Reader> {
+        let mut inner = self.lock();
+        if !inner.buffer.join() {
+            return None;
+        }
+        let id = inner.readers;
+        inner.readers += 1;
+        Some(Reader { id, next: 0 })
+    }
+
+    /// Whether there is something to wait for.
+    pub(crate) fn is_live(&self) -> bool {
+        self.lock().ended.is_none()
+    }
+
+    /// Whether it came to nothing before there was a head.
+    pub(crate) fn is_lost(&self) -> bool {
+        let inner = self.lock();
+        matches!(inner.ended, Some(Err(_))) && matches!(inner.head, Head::Awaited)
+    }
+
+    pub(crate) fn leave(&self, reader: &Reader) {
+        let mut inner = self.lock();
+        let _frames = inner.buffer.leave(reader.next);
+        if reader.id == 0 {
+            inner.origin = false;
+        }
+        let _work = inner.unwanted();
+        let _duty = match &inner.duty {
+            DutyIs::Here(_, holder) if *holder == reader.id => std::mem::replace(&mut inner.duty, DutyIs::Away),
+            DutyIs::Driving(holder) if *holder == reader.id => std::mem::replace(&mut inner.duty, DutyIs::Deserted),
+            _ => DutyIs::Away,
+        };
+        // Before what was taken out is dropped.
+        drop(inner);
+    }
+
+    /// A reader that leads the flight now.
+    pub(crate) fn install(self: &Arc<Self>, duty: Box<dyn Duty>, reader: &Reader) -> Installed {
+        let mut inner = self.lock();
+        match inner.due.take() {
+            None => {}
+            Some(Due::Forget) => {
+                drop(inner);
+                duty.forget();
+                inner = self.lock();
+            }
+            Some(Due::Release) => {
+                drop(inner);
+                duty.release();
+                return Installed::Released;
+            }
+            Some(Due::Complete) => {
+                let result = match &inner.ended {
+                    Some(Err(error)) => Err(error.clone().into()),
+                    _ => Ok(Shared(Arc::clone(self))),
+                };
+                drop(inner);
+                // Everyone here reads what there is, whatever the flight is told.
+                let _ = duty.complete(result);
+                return Installed::Held;
+            }
+        }
+        let before = std::mem::replace(&mut inner.duty, DutyIs::Here(duty, reader.id));
+        drop(inner);
+        // A flight has one leader, so this is none.
+        drop(before);
+        // There may be news of the flight: that it was ended.
+        self.signal.wake_by_ref();
+        Installed::Held
+    }
+
+    pub(crate) fn head(&self, reader: &Reader) -> Seen {
+        let mut inner = self.lock();
+        match &mut inner.head {
+            Head::Shared(parts) => Seen::Parts(Arc::clone(parts)),
+            Head::Alone(parts) if reader.id == 0 => parts.take().map_or(Seen::NotThis, Seen::Own),
+            Head::Alone(_) => Seen::NotThis,
+            Head::Instead(shared) => Seen::Instead(shared.clone()),
+            Head::Awaited => match &inner.ended {
+                Some(Err(error)) => Seen::Failed(error.clone()),
+                _ => Seen::Nothing,
+            },
+        }
+    }
+
+    /// Whether a caller with these headers may have the response; if not, the names of those that it depends on.
+    pub(crate) fn may_have(&self, headers: &HeaderMap) -> Result<(), Vec<HeaderName>> {
+        let varies_by = self.lock().varies_by.clone();
+        if share::equal(&varies_by, &self.asked, headers) { Ok(()) } else { Err(varies_by) }
+    }
+
+    /// The body's length, if it said so.
+    pub(crate) fn total(&self) -> Option<u64> {
+        self.lock().total
+    }
+
+    pub(crate) fn next(&self, reader: &mut Reader) -> Step {
+        let mut inner = self.lock();
+        let (next, _frames) = inner.buffer.read(&mut reader.next);
+        let step = match next {
+            Next::Frame(frame) => Step::Frame(frame),
+            Next::Gone => Step::Failed(Error::Lagged),
+            Next::Nothing => match &inner.ended {
+                None => Step::Nothing,
+                Some(Ok(())) => Step::End,
+                Some(Err(error)) => Step::Failed(error.clone()),
+            },
+        };
+        drop(inner);
+        step
+    }
+
+    /// Whether a reader has everything.
+    pub(crate) fn is_read(&self, reader: &Reader) -> bool {
+        let inner = self.lock();
+        matches!(inner.ended, Some(Ok(()))) && inner.buffer.is_at_end(reader.next)
+    }
+
+    /// Polls the work, if it can go on and nobody else does. `true`: something changed.
+    pub(crate) fn drive(self: &Arc<Self>) -> bool {
+        let Some(mut driving) = Driving::begin(self) else { return false };
+        let changed = driving.step();
+        driving.park(changed);
+        changed
+    }
+}
+
+impl Inner {
+    /// The work, if nobody is left who may have what comes of it.
+    fn unwanted(&mut self) -> Work {
+        if matches!(self.head, Head::Alone(_)) && !self.origin && !matches!(self.work, Work::Busy) {
+            return std::mem::replace(&mut self.work, Work::Done);
+        }
+        Work::Done
+    }
+
+    /// What the driver has left of the duty comes back, or is to be dropped.
+    fn bring_back(&mut self, duty: Option<Box<dyn Duty>>) -> Option<Box<dyn Duty>> {
+        match (&self.duty, duty) {
+            (DutyIs::Driving(holder), Some(duty)) => {
+                self.duty = DutyIs::Here(duty, *holder);
+                None
+            }
+            (DutyIs::Driving(_) | DutyIs::Deserted, duty) => {
+                self.duty = DutyIs::Away;
+                duty
+            }
+            (_, duty) => duty,
+        }
+    }
+}
+
+/// A caller that polls the work, which it took out, with the duty, if that was there.
+struct Driving<'a> {
+    exchange: &'a Arc<Exchange>,
+    work: Work,
+    duty: Option<Box<dyn Duty>>,
+    ended: Option<Result<(), Error>>,
+    parked: bool,
+}
+
+impl<'a> Driving<'a> {
+    fn begin(exchange: &'a Arc<Exchange>) -> Option<Self> {
+        if !exchange.signal.runnable.swap(false, Ordering::AcqRel) {
+            return None;
+        }
+        let mut inner = exchange.lock();
+        match inner.work {
+            Work::Done => return None,
+            Work::Busy => {
+                // Under the lock, so that whoever polls it finds this when it puts the work back.
+                exchange.signal.runnable.store(true, Ordering::Release);
+                return None;
+            }
+            Work::Requesting(_) | Work::Receiving(_) => {}
+        }
+        let work = std::mem::replace(&mut inner.work, Work::Busy);
+        let duty = match std::mem::replace(&mut inner.duty, DutyIs::Away) {
+            DutyIs::Here(duty, holder) => {
+                inner.duty = DutyIs::Driving(holder);
+                Some(duty)
+            }
+            other => {
+                inner.duty = other;
+                None
+            }
+        };
+        Some(Self { exchange, work, duty, ended: None, parked: false })
+    }
+
+    /// `true`: something changed.
+    fn step(&mut self) -> bool {
+        let waker = Waker::from(Arc::clone(&self.exchange.signal));
+        let mut cx = Context::from_waker(&waker);
+        if self.duty.as_mut().is_some_and(|duty| duty.poll_ended(&mut cx).is_ready()) && self.ended_from_outside() {
+            return true;
+        }
+        match &mut self.work {
+            Work::Requesting(request) => match request.as_mut().poll(&mut cx) {
+                Poll::Pending => return false,
+                Poll::Ready(Ok(response)) => self.accept(response),
+                Poll::Ready(Err(error)) => self.fail(error),
+            },
+            Work::Receiving(body) => match body.as_mut().poll_frame(&mut cx) {
+                Poll::Pending => return false,
+                Poll::Ready(Some(Ok(frame))) => self.push(frame),
+                Poll::Ready(Some(Err(error))) => self.fail(error),
+                Poll::Ready(None) => self.finish(),
+            },
+            Work::Busy | Work::Done => return false,
+        }
+        if matches!(&self.work, Work::Receiving(body) if body.is_end_stream()) {
+            self.finish();
+        }
+        // It was not told to wait.
+        self.exchange.signal.runnable.store(true, Ordering::Release);
+        true
+    }
+
+    /// The flight was cancelled, its time is over, or another work was quicker. `false`: the body goes on regardless.
+    fn ended_from_outside(&mut self) -> bool {
+        let Some(duty) = self.duty.take() else { return false };
+        match duty.complete(Err(Error::Panicked.into())) {
+            Err(error) => {
+                self.work = Work::Done;
+                self.ended = Some(Err(error));
+                true
+            }
+            Ok(shared) => {
+                let mut inner = self.exchange.lock();
+                if !matches!(inner.head, Head::Awaited) {
+                    return false;
+                }
+                inner.head = Head::Instead(shared);
+                drop(inner);
+                self.work = Work::Done;
+                self.ended = Some(Ok(()));
+                true
+            }
+        }
+    }
+
+    fn accept(&mut self, response: Response<Received>) {
+        let (parts, body) = response.into_parts();
+        let sharing = if self.exchange.solo { Sharing::WithEqual(Vec::new()) } else { share::sharing(&parts) };
+        let total = body.size_hint().exact();
+        self.work = Work::Receiving(body);
+        let mut inner = self.exchange.lock();
+        inner.total = total;
+        match sharing {
+            Sharing::WithEqual(names) => {
+                inner.varies_by = names;
+                inner.head = Head::Shared(Arc::new(parts));
+            }
+            Sharing::Alone => {
+                inner.head = Head::Alone(Some(parts));
+                let _frames = inner.buffer.close();
+                if self.duty.is_none() {
+                    inner.due = Some(Due::Release);
+                }
+                drop(inner);
+                if let Some(duty) = self.duty.take() {
+                    duty.release();
+                }
+            }
+        }
+    }
+
+    fn push(&mut self, frame: Frame<Bytes>) {
+        let mut inner = self.exchange.lock();
+        let was_open = inner.buffer.is_open();
+        let _frames: Dropped = inner.buffer.push(frame);
+        let closed = was_open && !inner.buffer.is_open();
+        if closed && self.duty.is_none() && inner.due.is_none() && matches!(inner.head, Head::Shared(_)) {
+            inner.due = Some(Due::Forget);
+        }
+        drop(inner);
+        if let Some(duty) = self.duty.as_ref().filter(|_| closed) {
+            duty.forget();
+        }
+    }
+
+    fn finish(&mut self) {
+        self.work = Work::Done;
+        self.ended = Some(match self.duty.take() {
+            Some(duty) => duty.complete(Ok(Shared(Arc::clone(self.exchange)))).map(drop),
+            None => {
+                self.leave_to_the_next();
+                Ok(())
+            }
+        });
+    }
+
+    fn fail(&mut self, error: BoxError) {
+        self.work = Work::Done;
+        self.ended = Some(Err(match self.duty.take() {
+            Some(duty) => match duty.complete(Err(error)) {
+                // With the error that all share.
+                Err(error) => error,
+                Ok(_) => Error::service("it failed after another request for the same had been quicker"),
+            },
+            None => {
+                self.leave_to_the_next();
+                Error::service(error)
+            }
+        }));
+    }
+
+    /// The flight is ended by whoever brings the duty.
+    fn leave_to_the_next(&self) {
+        let mut inner = self.exchange.lock();
+        if !matches!(inner.head, Head::Alone(_)) {
+            inner.due = Some(Due::Complete);
+        }
+    }
+
+    fn park(mut self, changed: bool) {
+        self.parked = true;
+        let mut inner = self.exchange.lock();
+        inner.work = std::mem::replace(&mut self.work, Work::Done);
+        if let Some(ended) = self.ended.take() {
+            inner.ended = Some(ended);
+        }
+        let _unwanted = inner.unwanted();
+        // Its holder left: somebody else takes over.
+        let _deserted = inner.bring_back(self.duty.take());
+        drop(inner);
+        if changed || self.exchange.signal.runnable.load(Ordering::Acquire) {
+            self.exchange.place.tell();
+        }
+    }
+}
+
+impl Drop for Driving<'_> {
+    fn drop(&mut self) {
+        if self.parked {
+            return;
+        }
+        // The work panicked. Its duty, dropped while this unwinds, tells the others.
+        let mut inner = self.exchange.lock();
+        inner.work = Work::Done;
+        inner.duty = DutyIs::Away;
+        inner.ended = Some(Err(Error::Panicked));
+        drop(inner);
+        self.exchange.place.tell();
+    }
+}

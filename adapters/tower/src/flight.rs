@@ -1,0 +1,211 @@
+//! The group's keys and values, and what a leader can do.
+
+use std::fmt;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::task::{Context, Poll};
+
+use coflight_core::{AsKey, DefaultHashBuilder, Entry, Leader, NoRuntime, Role, SharedError, TryError, TryGroup, Turn};
+use event_listener::Event;
+
+use crate::error::{BoxError, Error};
+use crate::exchange::Exchange;
+use crate::key::HttpKey;
+
+/// A group of HTTP flights, for [`CoalesceLayer::new`](crate::CoalesceLayer::new). A flight lasts from the first request to the end of the
+/// response's body.
+///
+/// Its keys are looked up by [`HttpKey`]: `group.forget(&key)`.
+pub type HttpGroup<R = NoRuntime, S = DefaultHashBuilder> = TryGroup<FlightKey, Shared, BoxError, R, S>;
+
+type Outcome = Result<Shared, SharedError<BoxError>>;
+
+/// The key of a flight: what was asked for, and the place where its callers find what was received of the answer. Shown as the [`HttpKey`] is.
+#[derive(Clone)]
+pub struct FlightKey {
+    key: HttpKey,
+    pub(crate) place: Arc<Place>,
+}
+
+impl FlightKey {
+    /// What was asked for.
+    #[must_use]
+    pub fn http(&self) -> &HttpKey {
+        &self.key
+    }
+
+    /// For [`Builder::show_keys`](coflight_core::Builder::show_keys): method, host, path, and the names in the query, but no value of it and no
+    /// header.
+    ///
+    /// # Errors
+    ///
+    /// Those of the formatter.
+    pub fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.key, f)
+    }
+}
+
+impl PartialEq for FlightKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for FlightKey {}
+
+impl Hash for FlightKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key.hash(state);
+    }
+}
+
+impl fmt::Debug for FlightKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.key, f)
+    }
+}
+
+impl fmt::Display for FlightKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.show(f)
+    }
+}
+
+impl AsKey<FlightKey> for HttpKey {
+    fn matches(&self, key: &FlightKey) -> bool {
+        *self == key.key
+    }
+
+    fn to_key(&self) -> FlightKey {
+        FlightKey { key: self.clone(), place: Arc::new(Place::new()) }
+    }
+}
+
+/// What a flight came to: the whole exchange. Opaque; it lives on only in a group whose results [linger](coflight_core::Builder::linger).
+#[derive(Clone)]
+pub struct Shared(pub(crate) Arc<Exchange>);
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+/// Where the callers of one flight find its exchange, and learn that something happened.
+pub(crate) struct Place {
+    /// Weak, because the flight holds its key, and the exchange may hold the flight's leader.
+    current: Mutex<Weak<Exchange>>,
+    pub(crate) changed: Event,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        Self { current: Mutex::new(Weak::new()), changed: Event::new() }
+    }
+
+    pub(crate) fn current(&self) -> Option<Arc<Exchange>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).upgrade()
+    }
+
+    pub(crate) fn put(&self, exchange: &Arc<Exchange>) {
+        // Weak: nobody's code runs when the last one is dropped under the lock.
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(exchange);
+        self.tell();
+    }
+
+    /// Wakes every caller of the flight: any of them may never be polled again, so none may be the only one to know.
+    pub(crate) fn tell(&self) {
+        self.changed.notify(usize::MAX);
+    }
+}
+
+/// A leader's duty, whatever the group's runtime and hasher are.
+pub(crate) trait Duty: Send {
+    /// Ready when somebody else ended the flight, or its time is over.
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+    /// Newcomers start afresh.
+    fn forget(&self);
+    /// The result cannot be shared: every follower goes alone.
+    fn release(self: Box<Self>);
+    /// Ends the flight; says what its callers are told, which is of another work if that was quicker.
+    fn complete(self: Box<Self>, result: Result<Shared, BoxError>) -> Result<Shared, Error>;
+}
+
+impl<R, S> Duty for Leader<FlightKey, Outcome, R, S>
+where
+    R: Send + Sync,
+    S: Send + Sync,
+{
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // It remembers the waker when it is dropped.
+        pin!(self.cancelled()).poll(cx)
+    }
+
+    fn forget(&self) {
+        Leader::forget(self);
+    }
+
+    fn release(self: Box<Self>) {
+        // If the flight was ended meanwhile, nobody waits to be released.
+        let _ = Leader::release(*self);
+    }
+
+    fn complete(self: Box<Self>, result: Result<Shared, BoxError>) -> Result<Shared, Error> {
+        self.try_complete(result).map_err(Error::from)
+    }
+}
+
+/// What a caller of a flight is told.
+pub(crate) enum Told {
+    /// It is to lead.
+    Lead { duty: Box<dyn Duty>, role: Role, place: Arc<Place> },
+    /// The flight ended with this.
+    Landed(Result<Shared, Error>),
+}
+
+/// A caller's future in the group. Its flight's place is put where `seen` says as soon as it is aboard one.
+pub(crate) type Ticket = Pin<Box<dyn Future<Output = Result<Told, coflight_core::Error>> + Send>>;
+
+/// Where a ticket says which flight it is for.
+pub(crate) type Seen = Arc<Mutex<Option<Arc<Place>>>>;
+
+/// Makes tickets for one group.
+pub(crate) type Tickets = Arc<dyn Fn(HttpKey, Seen) -> Ticket + Send + Sync>;
+
+pub(crate) fn tickets<R, S>(group: HttpGroup<R, S>) -> Tickets
+where
+    R: Send + Sync + 'static,
+    S: BuildHasher + Send + Sync + 'static,
+{
+    Arc::new(move |key, seen| Box::pin(ride(group.clone(), key, seen)))
+}
+
+async fn ride<R, S>(group: HttpGroup<R, S>, key: HttpKey, seen: Seen) -> Result<Told, coflight_core::Error>
+where
+    R: Send + Sync + 'static,
+    S: BuildHasher + Send + Sync + 'static,
+{
+    let turn = match group.enter(&key) {
+        Entry::Leader(leader) => Turn::Leader(leader),
+        Entry::Follower(follower) => {
+            let mut follower = pin!(follower);
+            std::future::poll_fn(|cx| {
+                let turn = follower.as_mut().poll(cx);
+                let place = follower.key().map(|key| Arc::clone(&key.place));
+                if turn.is_pending() {
+                    *seen.lock().unwrap_or_else(PoisonError::into_inner) = place;
+                }
+                turn
+            })
+            .await?
+        }
+    };
+    Ok(match turn {
+        Turn::Leader(leader) => {
+            let (role, place) = (leader.role(), Arc::clone(&leader.key().place));
+            Told::Lead { duty: Box::new(leader), role, place }
+        }
+        Turn::Value(outcome) => Told::Landed(outcome.map_err(|error| Error::from(TryError::Work(error)))),
+    })
+}

@@ -1,0 +1,189 @@
+//! What can be chosen for a service.
+
+use std::fmt;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use coflight_core::Group;
+use http::HeaderName;
+use http::request::Parts;
+use tower_layer::Layer;
+
+use crate::answer::AnswerLayer;
+use crate::buffer::{Beyond, Budget};
+use crate::flight::{HttpGroup, Tickets, tickets};
+use crate::key::{HttpKey, KeyPolicy};
+use crate::service::Coalesce;
+
+type KeyOf = Arc<dyn Fn(&Parts) -> Option<HttpKey> + Send + Sync>;
+
+/// Coalesces the requests of a service: of those that are the same while one is in progress, one is sent, and all get its response.
+///
+/// ```
+/// use coflight_core::Group;
+/// use coflight_tower::{CoalesceLayer, KeyPolicy, TRACING_HEADERS};
+///
+/// let layer = CoalesceLayer::new(Group::new())
+///     .policy(KeyPolicy::new().ignore(TRACING_HEADERS))
+///     .keep(256 * 1024)
+///     .header(http::HeaderName::from_static("x-coflight"));
+/// ```
+///
+/// All services made of one layer, and of its clones, share the group and the bytes that may be kept.
+#[derive(Clone)]
+pub struct CoalesceLayer {
+    tickets: Tickets,
+    key: KeyOf,
+    bodies: bool,
+    keep: usize,
+    keep_in_all: usize,
+    beyond: Beyond,
+    header: Option<HeaderName>,
+    /// Made when first needed.
+    settings: Arc<std::sync::OnceLock<Arc<Settings>>>,
+}
+
+/// The same, settled.
+pub(crate) struct Settings {
+    pub(crate) tickets: Tickets,
+    pub(crate) key: KeyOf,
+    pub(crate) bodies: bool,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) header: Option<HeaderName>,
+}
+
+impl CoalesceLayer {
+    /// For the flights of `group`, whose limits apply:
+    ///
+    /// | option of the group | means |
+    /// |---|---|
+    /// | [`timeout`](coflight_core::Builder::timeout) | how long a whole exchange may take, its body included |
+    /// | [`wait_timeout`](coflight_core::Builder::wait_timeout) | how long one caller waits for the head |
+    /// | [`max_flights`](coflight_core::Builder::max_flights) | requests inside at a time; those that pass or were released are not counted |
+    /// | [`max_callers`](coflight_core::Builder::max_callers), [`join_within`](coflight_core::Builder::join_within) | when a newcomer's request is sent although one is in progress |
+    /// | [`linger`](coflight_core::Builder::linger) | how long a response that was kept whole is served after it ended |
+    /// | [`on_failure`](coflight_core::Builder::on_failure) | whether a request that failed before there was a head is tried anew by the next caller; no status is a failure |
+    /// | [`overtake_after`](coflight_core::Builder::overtake_after) | when a follower sends its own request as well; whoever waits for a head gets the response that was received whole first |
+    ///
+    /// What a group prints of its keys is chosen by [`show_keys(FlightKey::show)`](crate::FlightKey::show).
+    #[must_use]
+    pub fn new<R, S>(group: HttpGroup<R, S>) -> Self
+    where
+        R: Send + Sync + 'static,
+        S: BuildHasher + Send + Sync + 'static,
+    {
+        let policy = KeyPolicy::new();
+        Self {
+            tickets: tickets(group),
+            key: Arc::new(move |request| policy.key(request)),
+            bodies: false,
+            keep: 1 << 20,
+            keep_in_all: 64 << 20,
+            beyond: Beyond::default(),
+            header: None,
+            settings: Arc::default(),
+        }
+    }
+
+    /// Which requests are the same. Default: [`KeyPolicy::new`].
+    #[must_use]
+    pub fn policy(self, policy: KeyPolicy) -> Self {
+        self.key(move |request| policy.key(request))
+    }
+
+    /// Which requests are the same, by a function of yours; none: the request passes. Default: [`KeyPolicy::key`] of [`KeyPolicy::new`].
+    ///
+    /// **The key must contain everything that may change or restrict the answer: method, host, path, query, who asks (credentials, cookies, the
+    /// client's certificate, whatever an authentication layer found out), what is accepted, ranges, conditions, and the body if there is one.
+    /// Whatever it leaves out, one caller may get of another.** The response still has its say, by `set-cookie`, `cache-control` and `vary`.
+    #[must_use]
+    pub fn key(self, key: impl Fn(&Parts) -> Option<HttpKey> + Send + Sync + 'static) -> Self {
+        Self { key: Arc::new(key), ..self.unsettled() }
+    }
+
+    /// Whether requests that have a body can be coalesced. **Then the key must contain the body**, which the function of [`key`](Self::key) gets to know through
+    /// the request's extensions. Default: `false`, such requests pass.
+    #[must_use]
+    pub fn bodies(self, bodies: bool) -> Self {
+        Self { bodies, ..self.unsettled() }
+    }
+
+    /// How many bytes of a response's body are kept for those who come later or read slowly, for one flight; 64 more are counted for each frame. Up to there all of it is
+    /// kept, so that newcomers can start with the first byte; when it gets longer, the flight closes to newcomers, and what all have read is
+    /// freed. Then it is how far a reader may lag behind the fastest: see [`beyond`](Self::beyond). A frame is kept whole in any case, so it can be
+    /// one frame more. Default: 1 MiB.
+    #[must_use]
+    pub fn keep(self, bytes: usize) -> Self {
+        Self { keep: bytes, ..self.unsettled() }
+    }
+
+    /// How many bytes the flights of all services of this layer may keep together. A flight that needs more than is left closes to newcomers, and cuts off
+    /// its own readers who lag; one frame for each flight is kept in any case. Default: 64 MiB.
+    #[must_use]
+    pub fn keep_in_all(self, bytes: usize) -> Self {
+        Self { keep_in_all: bytes, ..self.unsettled() }
+    }
+
+    /// What becomes of readers who lag by more than is kept for one flight. Default: [`Beyond::CutOff`].
+    #[must_use]
+    pub fn beyond(self, beyond: Beyond) -> Self {
+        Self { beyond, ..self.unsettled() }
+    }
+
+    /// A header that says in each response how it came: `led`, `joined` or `alone`. Default: none; the response's extensions have it as a
+    /// [`Part`](crate::Part).
+    #[must_use]
+    pub fn header(self, header: impl Into<Option<HeaderName>>) -> Self {
+        Self { header: header.into(), ..self.unsettled() }
+    }
+
+    /// The same, for services that must not fail, as those of axum's `Router::layer`: errors become responses, as
+    /// [`AnswerLayer`] says.
+    #[must_use]
+    pub fn answering_errors(self) -> (AnswerLayer, Self) {
+        (AnswerLayer::new(), self)
+    }
+
+    fn unsettled(self) -> Self {
+        Self { settings: Arc::default(), ..self }
+    }
+
+    fn settle(&self) -> Arc<Settings> {
+        let settle = || {
+            Arc::new(Settings {
+                tickets: Arc::clone(&self.tickets),
+                key: Arc::clone(&self.key),
+                bodies: self.bodies,
+                budget: Arc::new(Budget::new(self.keep, self.keep_in_all, self.beyond)),
+                header: self.header.clone(),
+            })
+        };
+        Arc::clone(self.settings.get_or_init(settle))
+    }
+}
+
+impl Default for CoalesceLayer {
+    fn default() -> Self {
+        Self::new(Group::new())
+    }
+}
+
+impl<S> Layer<S> for CoalesceLayer {
+    type Service = Coalesce<S>;
+
+    fn layer(&self, inner: S) -> Coalesce<S> {
+        Coalesce::new(inner, self.settle())
+    }
+}
+
+impl fmt::Debug for CoalesceLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CoalesceLayer")
+            .field("bodies", &self.bodies)
+            .field("keep", &self.keep)
+            .field("keep_in_all", &self.keep_in_all)
+            .field("beyond", &self.beyond)
+            .field("header", &self.header)
+            .finish_non_exhaustive()
+    }
+}
