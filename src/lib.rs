@@ -13,6 +13,7 @@
 //! | `blocking` | [`Threads`], [`blocking::wait`], [`blocking::wait_timeout`] |
 //! | `macros` | [`coalesce`]: the attribute for functions and methods. Costs the build of a macro (with syn), and at run time a look at a static for each call |
 //! | `metrics` | [`Metrics`]: counts for whatever recorder of the `metrics` facade the program has |
+//! | `tower` | [`tower`]: a layer that coalesces HTTP requests and shares bodies as they arrive, and one for any other service |
 //! | `tracing` | [`Tracing`], [`Traced`]: events and linked spans for `tracing` |
 //! | `portable-atomic` | chips without compare-and-swap |
 //! | `critical-section` | without `std`: groups shared with interrupt handlers; needs an implementation of `critical-section` in the program. Interrupts are off while the callers of one flight are woken, whose wakers must not use that flight |
@@ -51,4 +52,11 @@ pub use coflight_tracing::{InSpan, Traced, TracedCall, Tracing};
 pub mod blocking {
     #[doc(inline)]
     pub use coflight_blocking::{wait, wait_timeout};
+}
+
+/// Layers for [tower](https://docs.rs/tower): HTTP requests, and any other with a key.
+#[cfg(feature = "tower")]
+pub mod tower {
+    #[doc(inline)]
+    pub use coflight_tower::*;
 }

@@ -112,6 +112,17 @@ pub(crate) enum Step {
     Failed(Error),
 }
 
+/// What came of polling the work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Drive {
+    /// There is something new.
+    Changed,
+    /// It wants to go on, after others had their turn.
+    Yielded,
+    /// It waits, or it is somebody else's turn.
+    Idle,
+}
+
 /// What came of a duty that was brought.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Installed {
@@ -299,12 +310,16 @@ impl Exchange {
         matches!(inner.ended, Some(Ok(()))) && inner.buffer.is_at_end(reader.next)
     }
 
-    /// Polls the work, if it can go on and nobody else does. `true`: something changed.
-    pub(crate) fn drive(self: &Arc<Self>) -> bool {
-        let Some(mut driving) = Driving::begin(self) else { return false };
+    /// Polls the work once, if it can go on and nobody else does.
+    pub(crate) fn drive(self: &Arc<Self>) -> Drive {
+        let Some(mut driving) = Driving::begin(self) else { return Drive::Idle };
         let changed = driving.step();
-        driving.park(changed);
-        changed
+        let runnable = driving.park(changed);
+        match changed {
+            true => Drive::Changed,
+            false if runnable => Drive::Yielded,
+            false => Drive::Idle,
+        }
     }
 }
 
@@ -315,6 +330,23 @@ impl Inner {
             return std::mem::replace(&mut self.work, Work::Done);
         }
         Work::Done
+    }
+
+    /// A driver needs the duty, which may have come meanwhile; if nobody has it, something is due.
+    fn fetch(&mut self, duty: &mut Option<Box<dyn Duty>>, due: Due) {
+        if duty.is_some() {
+            return;
+        }
+        match std::mem::replace(&mut self.duty, DutyIs::Away) {
+            DutyIs::Here(here, holder) => {
+                *duty = Some(here);
+                self.duty = DutyIs::Driving(holder);
+            }
+            other => {
+                self.duty = other;
+                self.due = Some(due);
+            }
+        }
     }
 
     /// What the driver has left of the duty comes back, or is to be dropped.
@@ -438,9 +470,7 @@ impl<'a> Driving<'a> {
             Sharing::Alone => {
                 inner.head = Head::Alone(Some(parts));
                 let _frames = inner.buffer.close();
-                if self.duty.is_none() {
-                    inner.due = Some(Due::Release);
-                }
+                inner.fetch(&mut self.duty, Due::Release);
                 drop(inner);
                 if let Some(duty) = self.duty.take() {
                     duty.release();
@@ -454,8 +484,8 @@ impl<'a> Driving<'a> {
         let was_open = inner.buffer.is_open();
         let _frames: Dropped = inner.buffer.push(frame);
         let closed = was_open && !inner.buffer.is_open();
-        if closed && self.duty.is_none() && inner.due.is_none() && matches!(inner.head, Head::Shared(_)) {
-            inner.due = Some(Due::Forget);
+        if closed {
+            inner.fetch(&mut self.duty, Due::Forget);
         }
         drop(inner);
         if let Some(duty) = self.duty.as_ref().filter(|_| closed) {
@@ -465,39 +495,36 @@ impl<'a> Driving<'a> {
 
     fn finish(&mut self) {
         self.work = Work::Done;
-        self.ended = Some(match self.duty.take() {
+        self.ended = Some(match self.last_duty() {
             Some(duty) => duty.complete(Ok(Shared(Arc::clone(self.exchange)))).map(drop),
-            None => {
-                self.leave_to_the_next();
-                Ok(())
-            }
+            None => Ok(()),
         });
     }
 
     fn fail(&mut self, error: BoxError) {
         self.work = Work::Done;
-        self.ended = Some(Err(match self.duty.take() {
+        self.ended = Some(Err(match self.last_duty() {
             Some(duty) => match duty.complete(Err(error)) {
                 // With the error that all share.
                 Err(error) => error,
                 Ok(_) => Error::service("it failed after another request for the same had been quicker"),
             },
-            None => {
-                self.leave_to_the_next();
-                Error::service(error)
-            }
+            None => Error::service(error),
         }));
     }
 
-    /// The flight is ended by whoever brings the duty.
-    fn leave_to_the_next(&self) {
+    /// The duty to end the flight, unless that is left to whoever brings it.
+    fn last_duty(&mut self) -> Option<Box<dyn Duty>> {
         let mut inner = self.exchange.lock();
+        // Released already, if the response is for one alone.
         if !matches!(inner.head, Head::Alone(_)) {
-            inner.due = Some(Due::Complete);
+            inner.fetch(&mut self.duty, Due::Complete);
         }
+        self.duty.take()
     }
 
-    fn park(mut self, changed: bool) {
+    /// `true`: it can go on already.
+    fn park(mut self, changed: bool) -> bool {
         self.parked = true;
         let mut inner = self.exchange.lock();
         inner.work = std::mem::replace(&mut self.work, Work::Done);
@@ -508,9 +535,11 @@ impl<'a> Driving<'a> {
         // Its holder left: somebody else takes over.
         let _deserted = inner.bring_back(self.duty.take());
         drop(inner);
-        if changed || self.exchange.signal.runnable.load(Ordering::Acquire) {
+        let runnable = self.exchange.signal.runnable.load(Ordering::Acquire);
+        if changed || runnable {
             self.exchange.place.tell();
         }
+        runnable
     }
 }
 

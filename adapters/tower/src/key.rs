@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::header::{self, HeaderMap, HeaderName};
 use http::request::Parts;
+use http::uri::Authority;
 use http::{Method, Uri};
 
 /// Headers that follow a request through a system and mean nothing to whoever answers it: those of W3C Trace Context, of Zipkin, and two
@@ -133,8 +134,10 @@ fn add_header(parts: &mut Vec<u8>, kind: &[u8], name: &HeaderName, headers: &Hea
 #[derive(Clone)]
 pub struct KeyPolicy {
     ignored: Vec<HeaderName>,
-    also: Vec<Arc<dyn Fn(&Parts) -> Vec<u8> + Send + Sync>>,
+    also: Vec<Also>,
 }
+
+type Also = Arc<dyn Fn(&Parts) -> Vec<u8> + Send + Sync>;
 
 impl KeyPolicy {
     /// Every header counts.
@@ -182,7 +185,7 @@ impl KeyPolicy {
         let shown = shown(request);
         let mut parts = shown.clone().into_bytes();
         add(&mut parts, request.method.as_str().as_bytes());
-        for part in [request.uri.scheme_str(), request.uri.authority().map(|authority| authority.as_str())] {
+        for part in [request.uri.scheme_str(), request.uri.authority().map(Authority::as_str)] {
             // One that is empty is not one that is not there.
             add(&mut parts, if part.is_some() { b"some" } else { b"none" });
             add(&mut parts, part.unwrap_or_default().as_bytes());
@@ -234,6 +237,6 @@ fn shown(request: &Parts) -> String {
 /// The host, without what may stand before it.
 fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> &'a str {
     let of_header = || headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = uri.authority().map(|authority| authority.as_str()).or_else(of_header).unwrap_or_default();
+    let host = uri.authority().map(Authority::as_str).or_else(of_header).unwrap_or_default();
     host.rsplit('@').next().unwrap_or_default()
 }

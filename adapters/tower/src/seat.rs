@@ -13,7 +13,7 @@ use http_body::Frame;
 
 use crate::buffer::Budget;
 use crate::error::Error;
-use crate::exchange::{self, Exchange, Installed, Reader, Request, Step};
+use crate::exchange::{self, Drive, Exchange, Installed, Reader, Request, Step};
 use crate::flight::{Duty, Place, Seen, Ticket, Tickets, Told};
 use crate::key::HttpKey;
 use crate::service::Part;
@@ -90,14 +90,22 @@ impl Seat {
                     continue;
                 }
             }
-            self.find()?;
+            if !self.find() {
+                self.ask_again()?;
+                continue;
+            }
             let Some(Aboard { exchange, reader }) = &self.aboard else {
-                ready!(self.poll_news(cx));
+                ready!(self.poll_news(Drive::Idle, cx));
                 continue;
             };
             match exchange.head(reader) {
                 // No further than to the head: what of the body is read is for those who read it to say.
-                exchange::Seen::Nothing if exchange.drive() => {}
+                exchange::Seen::Nothing => {
+                    let drove = exchange.drive();
+                    if drove != Drive::Changed {
+                        ready!(self.poll_news(drove, cx));
+                    }
+                }
                 exchange::Seen::Parts(parts) => match exchange.may_have(&self.headers) {
                     Ok(()) => return Poll::Ready(Ok(Arc::unwrap_or_clone(parts))),
                     Err(names) => {
@@ -110,7 +118,7 @@ impl Seat {
                 exchange::Seen::NotThis if self.ticket.is_none() => self.go_alone()?,
                 exchange::Seen::Failed(error) if self.ticket.is_none() => return Poll::Ready(Err(error)),
                 exchange::Seen::Instead(shared) if self.ticket.is_none() => self.landed(&shared.0)?,
-                _ => ready!(self.poll_news(cx)),
+                _ => ready!(self.poll_news(Drive::Idle, cx)),
             }
         }
     }
@@ -146,17 +154,20 @@ impl Seat {
                     continue;
                 }
             }
-            if let Some(Aboard { exchange, .. }) = &self.aboard {
-                if exchange.drive() {
-                    continue;
-                }
+            let drove = exchange.drive();
+            if drove != Drive::Changed {
+                ready!(self.poll_news(drove, cx));
             }
-            ready!(self.poll_news(cx));
         }
     }
 
-    /// Ready when something happened, or may have while nobody listened.
-    fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready when something happened, or may have while nobody listened. `drove`: what this caller did just now.
+    fn poll_news(&mut self, drove: Drive, cx: &mut Context<'_>) -> Poll<()> {
+        if drove == Drive::Yielded {
+            // Not at once, or the runtime's other tasks would wait for a work that only wants to let them pass.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         if let Some(listener) = &mut self.listener {
             ready!(Pin::new(listener).poll(cx));
             self.listener = None;
@@ -180,16 +191,14 @@ impl Seat {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A follower looks for what the leader received; and for what the next one does, if that came to nothing.
-    fn find(&mut self) -> Result<(), Error> {
+    /// A follower looks for what the leader received; and for what the next one does, if that came to nothing. `false`: it is too late.
+    fn find(&mut self) -> bool {
         if self.ticket.is_none() || self.aboard.as_ref().is_some_and(|aboard| !aboard.exchange.is_lost()) {
-            return Ok(());
+            return true;
         }
-        let Some(exchange) = self.seen_place().and_then(|place| place.current()) else { return Ok(()) };
-        if self.aboard.as_ref().is_some_and(|aboard| Arc::ptr_eq(&aboard.exchange, &exchange)) {
-            return Ok(());
-        }
-        if self.board(exchange) { Ok(()) } else { self.ask_again() }
+        let Some(exchange) = self.seen_place().and_then(|place| place.current()) else { return true };
+        let same = self.aboard.as_ref().is_some_and(|aboard| Arc::ptr_eq(&aboard.exchange, &exchange));
+        same || self.board(exchange)
     }
 
     /// `false`: it is too late for everything.

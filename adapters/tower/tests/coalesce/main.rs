@@ -2,12 +2,14 @@
 
 mod bodies;
 mod errors;
+mod keyed;
 mod limits;
 mod memory;
 mod origin;
 mod passing;
 mod readiness;
 mod sharing;
+mod storm;
 
 use coflight_core::Group;
 use coflight_tower::HttpGroup;
