@@ -11,6 +11,7 @@
 //! | `smol` | [`Smol`] |
 //! | `async-std` | [`AsyncStd`]; async-std itself is no longer maintained |
 //! | `blocking` | [`Threads`], [`blocking::wait`], [`blocking::wait_timeout`] |
+//! | `board` | [`board`]: a page for axum that shows what is in flight, live |
 //! | `macros` | [`coalesce`]: the attribute for functions and methods. Costs the build of a macro (with syn), and at run time a look at a static for each call |
 //! | `metrics` | [`Metrics`]: counts for whatever recorder of the `metrics` facade the program has |
 //! | `tower` | [`tower`]: a layer that coalesces HTTP requests and shares bodies as they arrive, and one for any other service |
@@ -52,6 +53,13 @@ pub use coflight_tracing::{InSpan, Traced, TracedCall, Tracing};
 pub mod blocking {
     #[doc(inline)]
     pub use coflight_blocking::{wait, wait_timeout};
+}
+
+/// A page that shows what is in flight, live, as a router for [axum](https://docs.rs/axum).
+#[cfg(feature = "board")]
+pub mod board {
+    #[doc(inline)]
+    pub use coflight_board::*;
 }
 
 /// Layers for [tower](https://docs.rs/tower): HTTP requests, and any other with a key.

@@ -1,0 +1,149 @@
+//! What is shown, as it was at a moment. Taken once a second by one task, for all who look, and only while somebody does.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use coflight_core::{FlightState, Overview, Stats, registry};
+use serde::Serialize;
+use tokio::sync::watch;
+
+use crate::notable::{Notable, Shown};
+
+const EVERY: Duration = Duration::from_secs(1);
+/// Flights that are listed one by one; of more, the oldest.
+const LISTED: usize = 200;
+/// How many may look at a time.
+const VIEWERS: usize = 64;
+
+pub(crate) struct Sampler {
+    notable: Arc<Notable>,
+    /// To those who look; none if the task is not running.
+    samples: Mutex<Option<watch::Sender<Arc<str>>>>,
+}
+
+#[derive(Serialize)]
+struct Sample {
+    groups: Vec<GroupSample>,
+    flights: Vec<FlightSample>,
+    flights_in_all: usize,
+    slowest: Vec<Shown>,
+    errors: Vec<Shown>,
+}
+
+#[derive(Serialize)]
+struct GroupSample {
+    name: String,
+    led: u64,
+    joined: u64,
+    lingered: u64,
+    saved: u64,
+    errors: u64,
+    in_flight: u64,
+    waiting: u64,
+}
+
+#[derive(Serialize)]
+struct FlightSample {
+    group: String,
+    key: String,
+    age_ms: Option<f64>,
+    callers: usize,
+    verb: &'static str,
+    state: &'static str,
+}
+
+impl Sampler {
+    pub(crate) fn new(notable: Arc<Notable>) -> Self {
+        Self { notable, samples: Mutex::new(None) }
+    }
+
+    /// The samples from now on, the first at once. None: too many look already.
+    pub(crate) fn watch(self: &Arc<Self>) -> Option<watch::Receiver<Arc<str>>> {
+        let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        // A sender whose task is gone, with the runtime that it ran on, is of no use.
+        if let Some(running) = samples.as_ref().filter(|sender| sender.receiver_count() > 0) {
+            // One of them is the task's own.
+            let mut receiver = (running.receiver_count() <= VIEWERS).then(|| running.subscribe())?;
+            receiver.mark_changed();
+            return Some(receiver);
+        }
+        let sender = watch::Sender::new(self.take());
+        let mut receiver = sender.subscribe();
+        receiver.mark_changed();
+        *samples = Some(sender.clone());
+        tokio::spawn(Arc::clone(self).run(sender.clone(), sender.subscribe()));
+        Some(receiver)
+    }
+
+    /// `alive` says, by being there, that this task is.
+    async fn run(self: Arc<Self>, sender: watch::Sender<Arc<str>>, alive: watch::Receiver<Arc<str>>) {
+        loop {
+            tokio::time::sleep(EVERY).await;
+            {
+                let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+                if sender.receiver_count() <= 1 {
+                    // Under the lock, so that nobody comes and finds it running.
+                    *samples = None;
+                    drop(alive);
+                    return;
+                }
+            }
+            let sample = self.take();
+            sender.send_replace(sample);
+        }
+    }
+
+    fn take(&self) -> Arc<str> {
+        let (slowest, errors) = self.notable.shown();
+        let sample = Sample { slowest, errors, ..Sample::of(registry::overview()) };
+        serde_json::to_string(&sample).unwrap_or_default().into()
+    }
+}
+
+impl Sample {
+    fn of(overview: Overview) -> Self {
+        let mut groups = Vec::new();
+        let mut flights = Vec::new();
+        for group in overview.groups {
+            groups.push(GroupSample::of(group.name.clone(), &group.stats));
+            flights.extend(group.in_flight.into_iter().map(|flight| FlightSample {
+                group: group.name.clone(),
+                key: flight.key,
+                age_ms: flight.age.map(|age| age.as_secs_f64() * 1000.0),
+                callers: flight.callers,
+                verb: flight.verb.name(),
+                state: state(flight.state, flight.listed),
+            }));
+        }
+        let flights_in_all = flights.len();
+        flights.sort_by(|a, b| b.age_ms.unwrap_or(0.0).total_cmp(&a.age_ms.unwrap_or(0.0)));
+        flights.truncate(LISTED);
+        Self { groups, flights, flights_in_all, slowest: Vec::new(), errors: Vec::new() }
+    }
+}
+
+impl GroupSample {
+    fn of(name: String, stats: &Stats) -> Self {
+        let again = stats.alone + stats.overtakes + stats.retries;
+        Self {
+            name,
+            led: stats.led,
+            joined: stats.joined,
+            lingered: stats.lingered,
+            // Calls that cost no execution of their own after all.
+            saved: stats.hits().saturating_sub(again),
+            errors: stats.failed + stats.panicked + stats.timed_out + stats.refused,
+            in_flight: stats.in_flight,
+            waiting: stats.waiting,
+        }
+    }
+}
+
+fn state(state: FlightState, listed: bool) -> &'static str {
+    match state {
+        FlightState::Overtaken => "overtaken",
+        FlightState::Vacant => "vacant",
+        _ if !listed => "closed",
+        _ => "running",
+    }
+}
