@@ -85,7 +85,7 @@ where
     type Output = Result<Response<CoalescedBody<B>>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Poll::Ready(Ok(ready!(self.project().future.poll(cx)).unwrap_or_else(|error| answer(&error))))
+        Poll::Ready(Ok(ready!(self.project().future.poll(cx)).unwrap_or_else(|error| error.answer())))
     }
 }
 
@@ -108,23 +108,25 @@ impl Error {
             Self::Flight(_) | Self::Lagged | Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
-}
 
-fn answer<B>(error: &Error) -> Response<CoalescedBody<B>> {
-    let status = error.status();
-    let text = match error {
-        Error::Service(_) => "the service behind failed\n".to_owned(),
-        // Without the message.
-        Error::Flight(coflight_core::Error::Panicked(_)) => format!("{}\n", Error::Panicked),
-        other => format!("{other}\n"),
-    };
-    let mut response = Response::new(CoalescedBody::text(text));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    /// The response that says it best: see [`AnswerLayer`].
+    #[must_use]
+    pub fn answer<B>(&self) -> Response<CoalescedBody<B>> {
+        let status = self.status();
+        let text = match self {
+            Self::Service(_) => "the service behind failed\n".to_owned(),
+            // Without the message.
+            Self::Flight(coflight_core::Error::Panicked(_)) => format!("{}\n", Self::Panicked),
+            other => format!("{other}\n"),
+        };
+        let mut response = Response::new(CoalescedBody::text(text));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
     }
-    response
 }
