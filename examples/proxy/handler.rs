@@ -29,7 +29,7 @@ use crate::upstream::{HeadTimedOut, Upstream, VIA};
 #[derive(Clone, Copy)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
-type Proxied = CoalescedBody<crate::upstream::Incoming_>;
+type Proxied = CoalescedBody<crate::upstream::Received>;
 
 /// What answers requests. Cloning is cheap.
 #[derive(Clone)]
@@ -221,7 +221,8 @@ impl Body for Outgoing {
                 None => watch.end = End::Whole,
                 Some(Ok(frame)) => {
                     watch.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
-                    if this.body.is_end_stream() {
+                    // Also if a server that has sent all that was promised will not ask for the end.
+                    if this.body.is_end_stream() || this.body.size_hint().exact() == Some(0) {
                         watch.end = End::Whole;
                     }
                 }

@@ -6,6 +6,7 @@
 //! | `server` | connections: accepting, bounding, ending them |
 //! | `handler` | one request: to the board, or through the layer to the upstream; logged and counted |
 //! | `upstream` | the client for the upstream, with its limits |
+//! | `stall` | a body that breaks off if nothing comes for too long |
 //! | `hop` | headers that are of one connection only |
 //! | `tunnel` | upgraded connections |
 //! | `access_log` | one line for each request |
@@ -17,6 +18,7 @@ mod handler;
 mod hop;
 mod options;
 mod server;
+mod stall;
 mod tunnel;
 mod upstream;
 

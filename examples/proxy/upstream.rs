@@ -21,9 +21,9 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use tower::Service;
-use tower_http::timeout::TimeoutBody;
 
 use crate::handler::Peer;
+use crate::stall::Stalling;
 use crate::{Options, hop, tunnel};
 
 /// What this proxy calls itself in `via`; the same in requests and responses.
@@ -142,11 +142,11 @@ fn roots(options: &Options) -> Result<RootCertStore, String> {
     if roots.is_empty() { Err(cannot(&"there are none in it")) } else { Ok(roots) }
 }
 
-/// A body that breaks off if nothing comes for too long.
-pub(crate) type Incoming_ = TimeoutBody<Incoming>;
+/// A response's body.
+pub(crate) type Received = Stalling<Incoming>;
 
 impl Service<Request<Incoming>> for Upstream {
-    type Response = Response<Incoming_>;
+    type Response = Response<Received>;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
@@ -170,7 +170,7 @@ impl Service<Request<Incoming>> for Upstream {
             }
             response.headers_mut().append(header::VIA, VIA);
             *response.version_mut() = Version::HTTP_11;
-            Ok(response.map(|body| TimeoutBody::new(this.stall_timeout, body)))
+            Ok(response.map(|body| Stalling::new(body, this.stall_timeout)))
         })
     }
 }

@@ -1,5 +1,4 @@
-//! The proxy, with real connections on both sides. Tests that count flights share a registry, so they are run one process each (with
-//! cargo-nextest), or one after the other.
+//! The proxy, with real connections on both sides.
 
 mod admin;
 mod connections;
@@ -10,5 +9,8 @@ mod wire;
 /// One at a time in this process, because the registry is the process's own.
 pub(crate) async fn alone() -> tokio::sync::MutexGuard<'static, ()> {
     static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-    TURN.lock().await
+    let turn = TURN.lock().await;
+    // The proxies of the last test go with its runtime, a moment after the test.
+    wire::until(|| coflight::registry::overview().groups.is_empty()).await;
+    turn
 }
