@@ -31,8 +31,8 @@ usage: proxy --upstream URL [options]
   --timeout SECONDS          for a whole coalesced exchange; default none
   --keep BYTES               of a response for those who come late or read slowly, default 1048576
   --keep-in-all BYTES        of all responses together, default 67108864
-  --beyond cut-off|close     what becomes of readers who lag by more than is kept: cut off (default), or kept as long as
-                             there is room in all
+  --beyond close|cut-off     readers who lag by more than --keep are served as long as there is room in all (default), or
+                             cut off
   --no-header                no x-coflight: led|joined|alone in responses
   --admin PATH               where /board and /metrics are, default at the root
   --token TOKEN              lets whoever knows it see them from anywhere; default: only from this machine. Better given
@@ -105,7 +105,7 @@ impl Options {
             timeout: None,
             keep: 1 << 20,
             keep_in_all: 64 << 20,
-            beyond: Beyond::CutOff,
+            beyond: Beyond::default(),
             header: true,
             admin: String::new(),
             token: None,
@@ -153,7 +153,7 @@ impl Options {
                     options.beyond = match parser.value()?.string()?.as_str() {
                         "cut-off" => Beyond::CutOff,
                         "close" => Beyond::Close,
-                        other => return Err(format!("--beyond is cut-off or close, not '{other}'").into()),
+                        other => return Err(format!("--beyond is close or cut-off, not '{other}'").into()),
                     };
                 }
                 "no-header" => options.header = false,

@@ -7,6 +7,7 @@
 //! | `/drip?n=50&ms=100` | so many lines, one after each pause |
 //! | `/die?n=100000` | so many bytes of more that were promised, and breaks off |
 //! | `/cookie` | after 100 ms, with a cookie that is the number of this request |
+//! | `/reset` | the same, counting anew |
 //! | `/counts` | how many requests there were, and for how many of one path and query at a time, as JSON |
 
 use std::collections::HashMap;
@@ -82,6 +83,10 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    match listener.local_addr() {
+        Ok(address) => eprintln!("listening on http://{address}"),
+        Err(error) => eprintln!("listening on {address}, says its argument: {error}"),
+    }
     let counts = Arc::new(Mutex::new(Counts::default()));
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
@@ -95,8 +100,11 @@ async fn main() -> ExitCode {
 
 async fn answer(request: Request<Incoming>, counts: Arc<Mutex<Counts>>) -> Result<Response<Answer>, Infallible> {
     let path = request.uri().path();
-    if path == "/counts" {
-        let locked = counts.lock().unwrap_or_else(PoisonError::into_inner);
+    if path == "/counts" || path == "/reset" {
+        let mut locked = counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if path == "/reset" {
+            (locked.all, locked.most_at_a_time) = (0, 0);
+        }
         return Ok(text(format!("{{\"requests\":{},\"most_at_a_time\":{}}}\n", locked.all, locked.most_at_a_time)));
     }
     let counted = Counted::new(&counts, request.uri().to_string());

@@ -11,16 +11,16 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Frame;
 
-/// What becomes of readers who lag so far behind the fastest that more than [`keep`](crate::CoalesceLayer::keep) would have to be kept for them.
+/// What becomes of a flight that would have to keep more than [`keep`](crate::CoalesceLayer::keep), because a reader lags, or for newcomers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Beyond {
-    /// They are cut off with [`Error::Lagged`](crate::Error::Lagged), as soon as their flight keeps more than it may.
+    /// The flight closes to newcomers. What those aboard still need is kept as long as the whole service keeps no more than
+    /// [`keep_in_all`](crate::CoalesceLayer::keep_in_all); only then are its slowest cut off, with [`Error::Lagged`](crate::Error::Lagged).
     #[default]
-    CutOff,
-    /// The flight only closes to newcomers. What the slow still need is kept as long as the whole service keeps no more than
-    /// [`keep_in_all`](crate::CoalesceLayer::keep_in_all); only then are they cut off.
     Close,
+    /// It closes to newcomers, and readers who lag further than that are cut off at once.
+    CutOff,
 }
 
 /// What one service may keep, and keeps.

@@ -110,21 +110,21 @@ impl CoalesceLayer {
 
     /// How many bytes of a response's body are kept for those who come later or read slowly, for one flight; 64 more are counted for each frame. Up to there all of it is
     /// kept, so that newcomers can start with the first byte; when it gets longer, the flight closes to newcomers, and what all have read is
-    /// freed. Then it is how far a reader may lag behind the fastest: see [`beyond`](Self::beyond). A frame is kept whole in any case, so it can be
+    /// freed. How far readers may lag behind the fastest then is said by [`beyond`](Self::beyond). A frame is kept whole in any case, so it can be
     /// one frame more. Default: 1 MiB.
     #[must_use]
     pub fn keep(self, bytes: usize) -> Self {
         Self { keep: bytes, ..self.unsettled() }
     }
 
-    /// How many bytes the flights of all services of this layer may keep together. A flight that needs more than is left closes to newcomers, and cuts off
-    /// its own readers who lag; one frame for each flight is kept in any case. Default: 64 MiB.
+    /// How many bytes the flights of all services of this layer may keep together. A flight that needs more than is left closes to newcomers, and, if that is not
+    /// enough, cuts off its own slowest readers; one frame for each flight is kept in any case. Default: 64 MiB.
     #[must_use]
     pub fn keep_in_all(self, bytes: usize) -> Self {
         Self { keep_in_all: bytes, ..self.unsettled() }
     }
 
-    /// What becomes of readers who lag by more than is kept for one flight. Default: [`Beyond::CutOff`].
+    /// What becomes of a flight that would have to keep more than is kept for one. Default: [`Beyond::Close`].
     #[must_use]
     pub fn beyond(self, beyond: Beyond) -> Self {
         Self { beyond, ..self.unsettled() }

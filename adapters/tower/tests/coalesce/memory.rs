@@ -22,7 +22,8 @@ const FRAME: usize = 1000;
 async fn a_slow_reader_is_cut_off_and_the_others_go_on() {
     let group = group();
     let keep = 10 * FRAME;
-    let (service, mut arrivals, _) = Origin::behind(&CoalesceLayer::new(group.clone()).keep(keep));
+    let (service, mut arrivals, _) =
+        Origin::behind(&CoalesceLayer::new(group.clone()).keep(keep).beyond(Beyond::CutOff));
     let mut fast = asked(&service, get(&[])).await;
     let mut slow = asked(&service, get(&[])).await;
     let feed = arrivals.next().answer(&[]);
@@ -77,7 +78,8 @@ async fn a_slow_reader_may_stay_as_long_as_the_service_has_room() {
 
 async fn a_long_body_closes_the_flight_to_newcomers() {
     let group = group();
-    let (service, mut arrivals, origin) = Origin::behind(&CoalesceLayer::new(group.clone()).keep(3 * FRAME));
+    let (service, mut arrivals, origin) =
+        Origin::behind(&CoalesceLayer::new(group.clone()).keep(3 * FRAME).beyond(Beyond::CutOff));
     let mut leader = asked(&service, get(&[])).await;
     let feed = arrivals.next().answer(&[]);
     let mut response = now(&mut leader).await;
@@ -124,7 +126,7 @@ async fn a_long_body_that_all_have_read_is_freed() {
 }
 
 async fn small_frames_are_not_free() {
-    let (service, mut arrivals, _) = Origin::behind(&CoalesceLayer::default().keep(10_000));
+    let (service, mut arrivals, _) = Origin::behind(&CoalesceLayer::default().keep(10_000).beyond(Beyond::CutOff));
     let mut fast = asked(&service, get(&[])).await;
     let mut slow = asked(&service, get(&[])).await;
     let feed = arrivals.next().answer(&[]);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use coflight_core::Group;
-use coflight_tower::{BoxError, CoalesceLayer, Error, HttpGroup};
+use coflight_tower::{Beyond, BoxError, CoalesceLayer, Error, HttpGroup};
 use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, Empty, StreamBody};
@@ -81,7 +81,7 @@ async fn whoever_stays_gets_everything() {
             }
         }
     });
-    let service = CoalesceLayer::new(group.clone()).keep(1500).keep_in_all(8000).layer(inner);
+    let service = CoalesceLayer::new(group.clone()).keep(1500).keep_in_all(8000).beyond(Beyond::CutOff).layer(inner);
     let counts: [Arc<AtomicUsize>; 4] = Default::default();
     let mut callers = tokio::task::JoinSet::new();
     for caller in 0..3000 {

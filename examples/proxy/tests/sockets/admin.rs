@@ -66,7 +66,7 @@ fn what_is_wrong_is_said_in_one_line() {
         ("--upstream http://user@example.org", "http://HOST"),
         ("--upstream http://a --listen nowhere", "nowhere"),
         ("--upstream http://a --keep -1", "-1"),
-        ("--upstream http://a --beyond never", "cut-off or close"),
+        ("--upstream http://a --beyond never", "close or cut-off"),
         ("--upstream http://a --timeout 0", "above 0"),
         ("--upstream http://a --timeout NaN", "above 0"),
         ("--upstream http://a --admin here", "begins with '/'"),

@@ -105,7 +105,7 @@ async fn a_slow_reader_is_cut_off_and_the_others_get_everything() {
     const TOTAL: usize = 64 << 20;
     let _alone = alone().await;
     let mut upstream = Upstream::start().await;
-    let proxy = proxy(upstream.address, |options| options.keep = 1 << 20).await;
+    let proxy = proxy(upstream.address, |options| options.keep_in_all = 16 << 20).await;
     let mut fast = Client::get(&proxy, "/large").await;
     let mut arrived = upstream.next().await;
     let mut slow = Client::get(&proxy, "/large").await;
