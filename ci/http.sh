@@ -10,6 +10,7 @@ need chromium chromium
 need chromedriver chromium-driver
 
 out=target/http
+rm -rf "$out"
 mkdir -p "$out"
 started=()
 trap 'for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done; wait' EXIT
@@ -218,7 +219,9 @@ for tries in $(seq 100); do
     sleep 0.05
 done
 kill "$proxy_pid"
-wait "$drip" || fail "a response in progress was cut off"
+status=0
+wait "$drip" || status=$?
+[ "$status" = 0 ] || fail "a response in progress was cut off: exit code $status of curl"
 [ "$(wc -l <"$out/drip")" = 20 ] || fail "not all of it: $(wc -l <"$out/drip") lines"
 # The load and the long drip are cut off after the time for that.
 wait "$proxy_pid" || fail "the proxy did not end well"

@@ -91,7 +91,7 @@ async fn page() -> Response {
     // A script that somebody smuggled in does not know it.
     let nonce = format!("{:016x}{:016x}", RandomState::new().build_hasher().finish(), RandomState::new().hash_one(1));
     let policy = format!(
-        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; \
+        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src data:; connect-src 'self'; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     );
     let headers = [
