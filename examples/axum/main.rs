@@ -3,6 +3,7 @@
 //!
 //! Two ways to the same: `/users/{id}` uses a group in its handler, `/report` the layer around it.
 
+use std::hash::RandomState;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -75,6 +76,8 @@ fn router(database: Database, board: &Board) -> Router {
         .build();
     let reports = Group::builder()
         .runtime(Tokio::current())
+        // Clients choose the keys.
+        .hasher(RandomState::new())
         .name("reports")
         .show_keys(FlightKey::show)
         .timeout(Duration::from_secs(30))

@@ -1,5 +1,6 @@
 //! One request: to the board, or through the layer to the upstream; logged and counted.
 
+use std::hash::RandomState;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -62,6 +63,8 @@ impl Handler {
         }
         let mut flights = Group::builder()
             .runtime(Tokio::current())
+            // Clients choose the keys.
+            .hasher(RandomState::new())
             .name("proxy")
             .timed()
             .max_flights(options.max_flights)

@@ -1,7 +1,7 @@
 //! What can be chosen for a service.
 
 use std::fmt;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use coflight_core::Group;
@@ -64,6 +64,9 @@ impl CoalesceLayer {
     /// | [`linger`](coflight_core::Builder::linger) | how long a response that was kept whole is served after it ended |
     /// | [`on_failure`](coflight_core::Builder::on_failure) | whether a request that failed before there was a head is tried anew by the next caller; no status is a failure |
     /// | [`overtake_after`](coflight_core::Builder::overtake_after) | when a follower sends its own request as well; whoever waits for a head gets the response that was received whole first |
+    ///
+    /// Where requests come from outside, choose [`RandomState`] as the group's [`hasher`](coflight_core::Builder::hasher), so that nobody can make keys
+    /// collide.
     ///
     /// What a group prints of its keys is chosen by [`show_keys(FlightKey::show)`](crate::FlightKey::show).
     #[must_use]
@@ -162,9 +165,10 @@ impl CoalesceLayer {
     }
 }
 
+/// For a group without limits, with a hash function that clients, who choose the keys, cannot know.
 impl Default for CoalesceLayer {
     fn default() -> Self {
-        Self::new(Group::new())
+        Self::new(Group::builder().hasher(RandomState::new()).build())
     }
 }
 

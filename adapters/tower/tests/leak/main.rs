@@ -253,6 +253,7 @@ fn requests_that_differ_in_one_thing_are_different() {
         all.push(Choice { headers: vec![(header, 1), (header, 0)], ..plain.clone() });
         all.push(Choice { headers: vec![(header, 0), (header, 0)], ..plain.clone() });
     }
+    println!("{} requests, no two of which are the same", all.len());
     let (requests, gate) = (Arc::new(AtomicUsize::new(0)), watch::channel(false).0);
     let service = service(Group::new(), &requests, &gate);
     block_on(async {
