@@ -11,6 +11,7 @@ use pin_project_lite::pin_project;
 
 use crate::boarding::{self, How};
 use crate::caller::{self, Caller};
+use crate::circle;
 use crate::ending::Landing;
 use crate::error::{Error, Panic, SharedError, TryError};
 use crate::flight::FlightRef;
@@ -60,8 +61,8 @@ where
 /// The work is taken to run for as long as the leader lives: after [`Group::cancel`], newcomers wait until it is dropped or done. A leader
 /// learns of that by [`cancelled`](Self::cancelled).
 ///
-/// A call for the leader's own key, made by its work, is not recognised as circular, because the group cannot see where the
-/// work runs.
+/// A call for the leader's own key, made by its work, is recognised as circular only [within](Self::within) it, because the group cannot see where
+/// the work runs.
 #[must_use = "dropping it abandons the flight at once"]
 pub struct Leader<K, V, R, S> {
     group: Group<K, V, R, S>,
@@ -168,6 +169,12 @@ impl<K, V, R, S> Leader<K, V, R, S> {
     pub fn forget(&self) -> bool {
         let flight = self.flight();
         self.group.forget_flight(flight.main().unwrap_or(flight))
+    }
+
+    /// Runs a part of the work, such as one poll of its future: a call made in it that would wait for this flight, directly or through others, gets
+    /// [`Error::Circular`] at once instead of waiting for ever.
+    pub fn within<T>(&self, part: impl FnOnce() -> T) -> T {
+        circle::within(self.flight().node(), part)
     }
 
     /// Whether the flight was ended by somebody else, so that nobody waits for a result: it was cancelled, its time was over, or another

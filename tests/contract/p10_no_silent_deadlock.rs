@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use coflight::Error;
+use coflight::{Entry, Error};
 use coflight_tests::*;
 
 use crate::common::*;
@@ -20,6 +20,7 @@ matrix!(
     what_is_no_circle_is_not_refused,
     a_refusal_leaves_nothing_behind,
     a_destructor_of_the_work_asks_for_its_own_key,
+    a_guard_says_what_its_work_is,
 );
 
 /// The verbs whose work the group can see running.
@@ -340,5 +341,32 @@ async fn a_destructor_of_the_work_asks_for_its_own_key(lab: Lab) {
             assert!([Some(Err(Error::Circular)), Some(Ok(1))].contains(&answer), "{verb:?} {exit}: {answer:?}");
             lab.until(|| flights.is_empty()).await;
         }
+    }
+}
+
+async fn a_guard_says_what_its_work_is(lab: Lab) {
+    for &verb in lab.verbs() {
+        let flights: Flights<u32> = lab.group();
+        let Entry::Leader(leader) = flights.enter(KEY) else { panic!("somebody else leads") };
+        let mut inside = call(verb, &flights, never());
+        assert_eq!(
+            leader.within(|| poll_now(inside.as_mut())),
+            std::task::Poll::Ready(Err(Error::Circular)),
+            "{verb:?}"
+        );
+        // Through another flight, whose work waits for this one.
+        let Entry::Leader(other) = flights.enter("other") else { panic!("somebody else leads") };
+        let mut waits = call(verb, &flights, never());
+        assert!(other.within(|| poll_now(waits.as_mut())).is_pending(), "{verb:?}");
+        let mut closes = Box::pin(ask(verb, flights.clone(), "other".to_owned(), never()));
+        let refused = leader.within(|| poll_now(closes.as_mut()));
+        assert_eq!(refused, std::task::Poll::Ready(Err(Error::Circular)), "{verb:?}");
+        // Outside it is no circle.
+        let mut follower = call(verb, &flights, never());
+        assert!(poll_now(follower.as_mut()).is_pending());
+        drop((waits, other));
+        assert_eq!(leader.complete(1), Ok(1));
+        assert_eq!(finish(&lab, follower).await, Ok(1));
+        assert!(flights.is_empty());
     }
 }

@@ -9,7 +9,7 @@
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker, ready};
 
 use bytes::Bytes;
 use http::response::Parts;
@@ -21,8 +21,8 @@ use crate::error::{BoxError, Error};
 use crate::flight::{Duty, Place, Shared};
 use crate::share::{self, Sharing};
 
-pub(crate) type Received = Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>;
-pub(crate) type Request = Pin<Box<dyn Future<Output = Result<Response<Received>, BoxError>> + Send>>;
+pub(crate) type Incoming = Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>;
+pub(crate) type Request = Pin<Box<dyn Future<Output = Result<Response<Incoming>, BoxError>> + Send>>;
 
 pub(crate) struct Exchange {
     place: Arc<Place>,
@@ -53,10 +53,35 @@ struct Inner {
 
 enum Work {
     Requesting(Request),
-    Receiving(Received),
+    Receiving(Incoming),
     /// Somebody is polling it.
     Busy,
     Done,
+}
+
+/// What came of polling it.
+enum Received {
+    Head(Response<Incoming>),
+    Frame(Frame<Bytes>),
+    End,
+    Failure(BoxError),
+}
+
+impl Work {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Received> {
+        Poll::Ready(match self {
+            Self::Requesting(request) => match ready!(request.as_mut().poll(cx)) {
+                Ok(response) => Received::Head(response),
+                Err(error) => Received::Failure(error),
+            },
+            Self::Receiving(body) => match ready!(body.as_mut().poll_frame(cx)) {
+                Some(Ok(frame)) => Received::Frame(frame),
+                Some(Err(error)) => Received::Failure(error),
+                None => Received::End,
+            },
+            Self::Busy | Self::Done => return Poll::Pending,
+        })
+    }
 }
 
 /// Where the leader's duty is.
@@ -410,19 +435,19 @@ impl<'a> Driving<'a> {
         if self.duty.as_mut().is_some_and(|duty| duty.poll_ended(&mut cx).is_ready()) && self.ended_from_outside() {
             return true;
         }
-        match &mut self.work {
-            Work::Requesting(request) => match request.as_mut().poll(&mut cx) {
-                Poll::Pending => return false,
-                Poll::Ready(Ok(response)) => self.accept(response),
-                Poll::Ready(Err(error)) => self.fail(error),
-            },
-            Work::Receiving(body) => match body.as_mut().poll_frame(&mut cx) {
-                Poll::Pending => return false,
-                Poll::Ready(Some(Ok(frame))) => self.push(frame),
-                Poll::Ready(Some(Err(error))) => self.fail(error),
-                Poll::Ready(None) => self.finish(),
-            },
-            Work::Busy | Work::Done => return false,
+        let (work, duty) = (&mut self.work, &self.duty);
+        let mut polled = None;
+        let mut poll = || polled = Some(work.poll(&mut cx));
+        match duty {
+            Some(duty) => duty.within(&mut poll),
+            None => poll(),
+        }
+        match polled {
+            Some(Poll::Ready(Received::Head(response))) => self.accept(response),
+            Some(Poll::Ready(Received::Frame(frame))) => self.push(frame),
+            Some(Poll::Ready(Received::End)) => self.finish(),
+            Some(Poll::Ready(Received::Failure(error))) => self.fail(error),
+            Some(Poll::Pending) | None => return false,
         }
         if matches!(&self.work, Work::Receiving(body) if body.is_end_stream()) {
             self.finish();
@@ -455,7 +480,7 @@ impl<'a> Driving<'a> {
         }
     }
 
-    fn accept(&mut self, response: Response<Received>) {
+    fn accept(&mut self, response: Response<Incoming>) {
         let (parts, body) = response.into_parts();
         let sharing = if self.exchange.solo { Sharing::WithEqual(Vec::new()) } else { share::sharing(&parts) };
         let total = body.size_hint().exact();

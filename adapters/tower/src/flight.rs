@@ -124,6 +124,8 @@ impl Place {
 pub(crate) trait Duty: Send {
     /// Ready when somebody else ended the flight, or its time is over.
     fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+    /// Runs one poll of the work, so that a circle of flights that wait for each other is noticed.
+    fn within(&self, poll: &mut dyn FnMut());
     /// Newcomers start afresh.
     fn forget(&self);
     /// The result cannot be shared: every follower goes alone.
@@ -140,6 +142,10 @@ where
     fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // It remembers the waker when it is dropped.
         pin!(self.cancelled()).poll(cx)
+    }
+
+    fn within(&self, poll: &mut dyn FnMut()) {
+        Leader::within(self, poll);
     }
 
     fn forget(&self) {

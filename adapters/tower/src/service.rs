@@ -100,7 +100,7 @@ where
         let send = move || -> exchange::Request {
             Box::pin(async move {
                 let response = inner.oneshot(request).await.map_err(Into::into)?;
-                Ok(response.map(|body| Box::pin(Plain { body }) as exchange::Received))
+                Ok(response.map(|body| Box::pin(Plain { body }) as exchange::Incoming))
             })
         };
         let seat = Seat::new(Arc::clone(&settings.tickets), Arc::clone(&settings.budget), key, headers, Box::new(send));

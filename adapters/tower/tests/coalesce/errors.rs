@@ -20,6 +20,7 @@ on_every_runtime!(
     a_failure_midway_is_not_tried_anew_by_those_who_read,
     cancelling_reaches_all_who_wait_and_read,
     a_panic_is_one_callers_and_an_error_for_the_others,
+    a_service_that_asks_itself_is_told,
     errors_become_responses,
 );
 
@@ -159,4 +160,31 @@ async fn errors_become_responses() {
     assert_eq!(Error::Flight(coflight_core::Error::TimedOut).status(), StatusCode::GATEWAY_TIMEOUT);
     assert_eq!(Error::Flight(coflight_core::Error::Circular).status(), StatusCode::LOOP_DETECTED);
     assert_eq!(Error::Panicked.status(), StatusCode::INTERNAL_SERVER_ERROR);
+}
+
+/// A service whose answer needs the answer to the same request, directly or through another.
+async fn a_service_that_asks_itself_is_told() {
+    type Inner =
+        tower::util::BoxCloneSyncService<Request<Empty<Bytes>>, Response<Empty<Bytes>>, coflight_tower::BoxError>;
+    for between in [None, Some("/other")] {
+        let group = group();
+        let itself: std::sync::Arc<std::sync::OnceLock<coflight_tower::Coalesce<Inner>>> = Default::default();
+        let inner = service_fn({
+            let itself = std::sync::Arc::clone(&itself);
+            move |request: Request<Empty<Bytes>>| {
+                let next = if request.uri().path() == "/" { between.unwrap_or("/") } else { "/" };
+                let mut itself = itself.get().unwrap().clone();
+                async move {
+                    itself.call(Request::get(next).body(Empty::new()).unwrap()).await?;
+                    Ok::<_, coflight_tower::BoxError>(Response::new(Empty::new()))
+                }
+            }
+        });
+        let service = CoalesceLayer::new(group.clone()).layer(Inner::new(inner));
+        assert!(itself.set(service.clone()).is_ok());
+        let answered = service.oneshot(Request::get("/").body(Empty::new()).unwrap()).await.map(drop);
+        let error = answered.unwrap_err();
+        assert_eq!(error.to_string(), coflight_core::Error::Circular.to_string());
+        assert!(group.is_empty());
+    }
 }
