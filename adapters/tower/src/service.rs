@@ -81,7 +81,7 @@ where
 {
     type Response = Response<crate::CoalescedBody<ResB>>;
     type Error = Error;
-    type Future = ResponseFuture<S, B>;
+    type Future = ResponseFuture<ResB>;
 
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         Poll::Ready(Ok(()))
@@ -95,7 +95,7 @@ where
         let request = Request::from_parts(parts, body);
         let inner = self.inner.clone();
         let (Some(key), Some(headers)) = (key, headers) else {
-            return ResponseFuture::passed(inner.oneshot(request));
+            return ResponseFuture::passed(Box::pin(async { inner.oneshot(request).await.map_err(Error::service) }));
         };
         let send = move || -> exchange::Request {
             Box::pin(async move {

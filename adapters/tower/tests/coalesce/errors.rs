@@ -182,7 +182,8 @@ async fn a_service_that_asks_itself_is_told() {
         });
         let service = CoalesceLayer::new(group.clone()).layer(Inner::new(inner));
         assert!(itself.set(service.clone()).is_ok());
-        let answered = service.oneshot(Request::get("/").body(Empty::new()).unwrap()).await.map(drop);
+        let asked = service.clone().call(Request::get("/").body(Empty::new()).unwrap());
+        let answered = asked.await.map(drop);
         let error = answered.unwrap_err();
         assert_eq!(error.to_string(), coflight_core::Error::Circular.to_string());
         assert!(group.is_empty());
