@@ -57,7 +57,7 @@ impl CoalesceLayer {
     ///
     /// | option of the group | means |
     /// |---|---|
-    /// | [`timeout`](coflight_core::Builder::timeout) | how long a whole exchange may take, its body included |
+    /// | [`timeout`](coflight_core::Builder::timeout) | how long a whole exchange may take, its body included; the body of a response that is for one alone is not limited |
     /// | [`wait_timeout`](coflight_core::Builder::wait_timeout) | how long one caller waits for the head |
     /// | [`max_flights`](coflight_core::Builder::max_flights) | requests inside at a time; those that pass or were released are not counted |
     /// | [`max_callers`](coflight_core::Builder::max_callers), [`join_within`](coflight_core::Builder::join_within) | when a newcomer's request is sent although one is in progress |
