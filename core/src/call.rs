@@ -61,6 +61,13 @@ impl<'g, K, V, R, S> Call<'g, K, V, R, S> {
         self
     }
 
+    /// Nobody overtakes the flight, if this call starts it, whatever [`Builder::overtake_after`](crate::Builder::overtake_after) says. For works that
+    /// must not run beside each other, or whose callers already have a part of the result. Needs no clock.
+    pub fn without_overtaking(mut self) -> Self {
+        self.options().overtake_after = Some(None);
+        self
+    }
+
     /// What [observers](crate::Observer) get to know of this call: see [`Event::metadata`](crate::Event::metadata). A request's number, a span, the user.
     pub fn metadata(mut self, metadata: impl Any + Send + Sync) -> Self {
         let metadata: Box<dyn Any + Send + Sync> = Box::new(metadata);

@@ -131,6 +131,18 @@ impl<'g, 'k, K, V, R, S, Q: ?Sized> Caller<'g, 'k, K, V, R, S, Q> {
         self.flight.as_ref().filter(|_| matches!(self.place, Place::Aboard | Place::Leading))
     }
 
+    /// The flight that is to make way for it.
+    pub(crate) fn watched(&self) -> Option<&FlightRef<K, V>> {
+        self.flight.as_ref().filter(|_| self.place == Place::Watching)
+    }
+
+    /// Its own limit holds no more.
+    pub(crate) fn forget_wait(self: Pin<&mut Self>) {
+        if let Some(luggage) = self.project().luggage {
+            luggage.wait = None;
+        }
+    }
+
     pub(crate) fn served(&self) -> Served {
         Served::new(self.role, self.shared_by as usize)
     }

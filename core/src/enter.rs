@@ -270,6 +270,18 @@ impl<K, V, R, S, Q: ?Sized> Follower<'_, '_, K, V, R, S, Q> {
         self.caller.aboard().map(|flight| &flight.key)
     }
 
+    /// The key of a flight that was cancelled, or whose time was over, and whose leader must be gone before this caller can ask again. The leader's own
+    /// key, so that whoever can end that leader may do so.
+    pub fn clearing(&self) -> Option<&K> {
+        self.caller.watched().map(|flight| &flight.key)
+    }
+
+    /// Forgets this caller's own limit, [`wait_timeout`](crate::Builder::wait_timeout): from now on it waits for as long as its flight takes. For one that
+    /// has a part of the result already.
+    pub fn unlimited(self: Pin<&mut Self>) {
+        self.project().caller.forget_wait();
+    }
+
     /// Also says how the caller was served.
     pub fn with_served(self) -> WithServed<Self> {
         WithServed::new(self)

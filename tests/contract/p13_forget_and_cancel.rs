@@ -259,10 +259,11 @@ async fn a_follower_sees_the_leaders_key(_lab: Lab) {
     assert!(flights.cancel(&mine));
     let Entry::Follower(waiting) = flights.enter(&other) else { panic!("two works at a time") };
     assert!(waiting.key().is_none());
+    assert!(waiting.clearing().is_some_and(|key| Arc::ptr_eq(&key.0, &mine.0)) && follower.clearing().is_none());
     drop(leader);
     let mut waiting = std::pin::pin!(waiting);
     assert!(matches!(waiting.as_mut().await, Ok(Turn::Leader(leader)) if Arc::ptr_eq(&leader.key().0, &other.0)));
-    assert!(waiting.key().is_none());
+    assert!(waiting.key().is_none() && waiting.clearing().is_none());
     assert!(matches!(follower.await, Err(Error::Cancelled)));
     assert!(flights.is_empty());
 }

@@ -23,6 +23,7 @@ matrix!(
     a_guard_overtakes,
     what_is_released_meanwhile_goes_on_alone,
     who_overtook_is_told_that_time_was_over,
+    a_guard_is_not_overtaken_if_it_says_so,
 );
 
 const LIMIT: Duration = Duration::from_secs(5);
@@ -294,4 +295,18 @@ async fn who_overtook_is_told_that_time_was_over(lab: Lab) {
     lab.time().advance(LIMIT);
     assert_eq!(finish(&lab, waiting).await, Err(Error::TimedOut));
     assert_eq!(overtaker.release(), Err(Error::TimedOut));
+}
+
+async fn a_guard_is_not_overtaken_if_it_says_so(lab: Lab) {
+    for &verb in lab.verbs() {
+        let flights: Flights<u32> = lab.builder().overtake_after(LIMIT).build();
+        let Entry::Leader(leader) = flights.call().without_overtaking().enter(KEY) else {
+            panic!("somebody else leads")
+        };
+        let mut follower = boarded(call(verb, &flights, never()));
+        lab.time().advance(10 * LIMIT);
+        assert!(poll_now(follower.as_mut()).is_pending(), "{verb:?}");
+        assert_eq!((leader.complete(1), flights.stats().overtakes), (Ok(1), 0));
+        assert_eq!(finish(&lab, follower).await, Ok(1));
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use coflight::Error;
+use coflight::{Entry, Error, Turn};
 use coflight_tests::*;
 
 use crate::common::*;
@@ -15,6 +15,7 @@ matrix!(
     a_call_has_another_limit_or_none,
     a_thread_leaves,
     whoever_waits_for_the_key_to_be_free_leaves,
+    a_follower_may_give_up_its_limit,
 );
 
 const LIMIT: Duration = Duration::from_secs(5);
@@ -121,4 +122,21 @@ async fn whoever_waits_for_the_key_to_be_free_leaves(lab: Lab) {
     assert_eq!(finish(&lab, waits).await, Err(Error::WaitTimedOut));
     drop(guard);
     assert_eq!(flights.run(KEY, || async { 2 }).await, Ok(2));
+}
+
+async fn a_follower_may_give_up_its_limit(lab: Lab) {
+    let flights: Flights<u32> = lab.builder().wait_timeout(LIMIT).build();
+    let Entry::Leader(leader) = flights.enter(KEY) else { panic!("somebody else leads") };
+    let (Entry::Follower(patient), Entry::Follower(other)) = (flights.enter(KEY), flights.enter(KEY)) else {
+        panic!("two lead")
+    };
+    let (mut patient, mut other) = (Box::pin(patient), Box::pin(other));
+    assert!(poll_now(patient.as_mut()).is_pending() && poll_now(other.as_mut()).is_pending());
+    patient.as_mut().unlimited();
+    lab.time().advance(10 * LIMIT);
+    assert!(matches!(other.await, Err(Error::WaitTimedOut)));
+    assert!(poll_now(patient.as_mut()).is_pending());
+    assert_eq!(leader.callers(), 2);
+    assert_eq!(leader.complete(1), Ok(1));
+    assert!(matches!(patient.await, Ok(Turn::Value(1))));
 }

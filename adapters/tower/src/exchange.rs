@@ -108,8 +108,6 @@ enum Head {
     Shared(Arc<Parts>),
     /// For the origin, until it took it.
     Alone(Option<Parts>),
-    /// Another work was quicker.
-    Instead(Shared),
 }
 
 /// A caller's place among the readers.
@@ -125,7 +123,6 @@ pub(crate) enum Seen {
     Own(Parts),
     /// It is for somebody else alone.
     NotThis,
-    Instead(Shared),
     Failed(Error),
 }
 
@@ -226,15 +223,20 @@ impl Exchange {
         Some(Reader { id, next: 0 })
     }
 
-    /// Whether there is something to wait for.
-    pub(crate) fn is_live(&self) -> bool {
-        self.lock().ended.is_none()
+    /// Whether it is over.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.lock().ended.is_some()
     }
 
-    /// Whether it came to nothing before there was a head.
+    /// Whether it came to nothing, or broke off: not for those who have nothing of it yet.
     pub(crate) fn is_lost(&self) -> bool {
+        matches!(self.lock().ended, Some(Err(_)))
+    }
+
+    /// Whether whoever leads the flight has something to do here: to go on with it, or to end it.
+    pub(crate) fn needs_a_leader(&self) -> bool {
         let inner = self.lock();
-        matches!(inner.ended, Some(Err(_))) && matches!(inner.head, Head::Awaited)
+        inner.ended.is_none() || inner.due.is_some()
     }
 
     pub(crate) fn leave(&self, reader: &Reader) {
@@ -255,30 +257,36 @@ impl Exchange {
 
     /// A reader that leads the flight now.
     pub(crate) fn install(self: &Arc<Self>, duty: Box<dyn Duty>, reader: &Reader) -> Installed {
-        let mut inner = self.lock();
-        match inner.due.take() {
-            None => {}
-            Some(Due::Forget) => {
-                drop(inner);
-                duty.forget();
-                inner = self.lock();
+        let mut inner = loop {
+            let mut inner = self.lock();
+            match inner.due.take() {
+                None => break inner,
+                Some(Due::Forget) => {
+                    drop(inner);
+                    duty.forget();
+                }
+                Some(Due::Release) => {
+                    drop(inner);
+                    duty.release();
+                    return Installed::Released;
+                }
+                Some(Due::Complete) => {
+                    let result = match &inner.ended {
+                        Some(Err(error)) => Err(error.clone().into()),
+                        _ => Ok(Shared(Arc::clone(self))),
+                    };
+                    let whole = inner.buffer.is_open();
+                    drop(inner);
+                    if !whole {
+                        // It must not linger.
+                        duty.forget();
+                    }
+                    // Everyone here reads what there is, whatever the flight is told.
+                    let _ = duty.complete(result);
+                    return Installed::Held;
+                }
             }
-            Some(Due::Release) => {
-                drop(inner);
-                duty.release();
-                return Installed::Released;
-            }
-            Some(Due::Complete) => {
-                let result = match &inner.ended {
-                    Some(Err(error)) => Err(error.clone().into()),
-                    _ => Ok(Shared(Arc::clone(self))),
-                };
-                drop(inner);
-                // Everyone here reads what there is, whatever the flight is told.
-                let _ = duty.complete(result);
-                return Installed::Held;
-            }
-        }
+        };
         let before = std::mem::replace(&mut inner.duty, DutyIs::Here(duty, reader.id));
         drop(inner);
         // A flight has one leader, so this is none.
@@ -290,15 +298,14 @@ impl Exchange {
 
     pub(crate) fn head(&self, reader: &Reader) -> Seen {
         let mut inner = self.lock();
+        if let Some(Err(error)) = &inner.ended {
+            return Seen::Failed(error.clone());
+        }
         match &mut inner.head {
             Head::Shared(parts) => Seen::Parts(Arc::clone(parts)),
             Head::Alone(parts) if reader.id == 0 => parts.take().map_or(Seen::NotThis, Seen::Own),
             Head::Alone(_) => Seen::NotThis,
-            Head::Instead(shared) => Seen::Instead(shared.clone()),
-            Head::Awaited => match &inner.ended {
-                Some(Err(error)) => Seen::Failed(error.clone()),
-                _ => Seen::Nothing,
-            },
+            Head::Awaited => Seen::Nothing,
         }
     }
 
@@ -335,6 +342,12 @@ impl Exchange {
         matches!(inner.ended, Some(Ok(()))) && inner.buffer.is_at_end(reader.next)
     }
 
+    /// Somebody has reason to believe that the flight was ended: who drives is to look. `true`: something changed.
+    pub(crate) fn look_after(self: &Arc<Self>) -> bool {
+        self.signal.runnable.store(true, Ordering::Release);
+        self.drive() == Drive::Changed
+    }
+
     /// Polls the work once, if it can go on and nobody else does.
     pub(crate) fn drive(self: &Arc<Self>) -> Drive {
         let Some(mut driving) = Driving::begin(self) else { return Drive::Idle };
@@ -357,8 +370,8 @@ impl Inner {
         Work::Done
     }
 
-    /// A driver needs the duty, which may have come meanwhile; if nobody has it, something is due.
-    fn fetch(&mut self, duty: &mut Option<Box<dyn Duty>>, due: Due) {
+    /// A driver needs the duty, which may have come meanwhile.
+    fn fetch(&mut self, duty: &mut Option<Box<dyn Duty>>) {
         if duty.is_some() {
             return;
         }
@@ -367,10 +380,7 @@ impl Inner {
                 *duty = Some(here);
                 self.duty = DutyIs::Driving(holder);
             }
-            other => {
-                self.duty = other;
-                self.due = Some(due);
-            }
+            other => self.duty = other,
         }
     }
 
@@ -432,7 +442,8 @@ impl<'a> Driving<'a> {
     fn step(&mut self) -> bool {
         let waker = Waker::from(Arc::clone(&self.exchange.signal));
         let mut cx = Context::from_waker(&waker);
-        if self.duty.as_mut().is_some_and(|duty| duty.poll_ended(&mut cx).is_ready()) && self.ended_from_outside() {
+        if self.duty.as_mut().is_some_and(|duty| duty.poll_ended(&mut cx).is_ready()) {
+            self.end_as_told();
             return true;
         }
         let (work, duty) = (&mut self.work, &self.duty);
@@ -457,27 +468,13 @@ impl<'a> Driving<'a> {
         true
     }
 
-    /// The flight was cancelled, its time is over, or another work was quicker. `false`: the body goes on regardless.
-    fn ended_from_outside(&mut self) -> bool {
-        let Some(duty) = self.duty.take() else { return false };
-        match duty.complete(Err(Error::Panicked.into())) {
-            Err(error) => {
-                self.work = Work::Done;
-                self.ended = Some(Err(error));
-                true
-            }
-            Ok(shared) => {
-                let mut inner = self.exchange.lock();
-                if !matches!(inner.head, Head::Awaited) {
-                    return false;
-                }
-                inner.head = Head::Instead(shared);
-                drop(inner);
-                self.work = Work::Done;
-                self.ended = Some(Ok(()));
-                true
-            }
-        }
+    /// The flight was cancelled, or its time is over: what its duty is told, all are told.
+    fn end_as_told(&mut self) {
+        let Some(duty) = self.duty.take() else { return };
+        // First, so that newcomers need not wait for what the work does when it is dropped.
+        let told = duty.complete(Err(Error::Panicked.into()));
+        self.work = Work::Done;
+        self.ended = Some(told);
     }
 
     fn accept(&mut self, response: Response<Incoming>) {
@@ -495,7 +492,10 @@ impl<'a> Driving<'a> {
             Sharing::Alone => {
                 inner.head = Head::Alone(Some(parts));
                 let _frames = inner.buffer.close();
-                inner.fetch(&mut self.duty, Due::Release);
+                inner.fetch(&mut self.duty);
+                if self.duty.is_none() {
+                    inner.due = Some(Due::Release);
+                }
                 drop(inner);
                 if let Some(duty) = self.duty.take() {
                     duty.release();
@@ -510,7 +510,10 @@ impl<'a> Driving<'a> {
         let _frames: Dropped = inner.buffer.push(frame);
         let closed = was_open && !inner.buffer.is_open();
         if closed {
-            inner.fetch(&mut self.duty, Due::Forget);
+            inner.fetch(&mut self.duty);
+            if self.duty.is_none() {
+                inner.due = Some(Due::Forget);
+            }
         }
         drop(inner);
         if let Some(duty) = self.duty.as_ref().filter(|_| closed) {
@@ -520,32 +523,53 @@ impl<'a> Driving<'a> {
 
     fn finish(&mut self) {
         self.work = Work::Done;
-        self.ended = Some(match self.last_duty() {
-            Some(duty) => duty.complete(Ok(Shared(Arc::clone(self.exchange)))).map(drop),
-            None => Ok(()),
-        });
+        match self.last_duty() {
+            Some(duty) => {
+                if self.exchange.solo {
+                    // Nobody can ask for it.
+                    duty.forget();
+                }
+                self.ended = Some(duty.complete(Ok(Shared(Arc::clone(self.exchange)))));
+            }
+            None => self.end_without_duty(Ok(())),
+        }
     }
 
     fn fail(&mut self, error: BoxError) {
         self.work = Work::Done;
-        self.ended = Some(Err(match self.last_duty() {
-            Some(duty) => match duty.complete(Err(error)) {
-                // With the error that all share.
-                Err(error) => error,
-                Ok(_) => Error::service("it failed after another request for the same had been quicker"),
-            },
-            None => Error::service(error),
-        }));
+        match self.last_duty() {
+            // The error that all share comes back.
+            Some(duty) => self.ended = Some(duty.complete(Err(error))),
+            None => self.end_without_duty(Err(Error::service(error))),
+        }
     }
 
-    /// The duty to end the flight, unless that is left to whoever brings it.
+    /// The duty to end the flight, if it is here.
     fn last_duty(&mut self) -> Option<Box<dyn Duty>> {
-        let mut inner = self.exchange.lock();
-        // Released already, if the response is for one alone.
-        if !matches!(inner.head, Head::Alone(_)) {
-            inner.fetch(&mut self.duty, Due::Complete);
-        }
+        self.exchange.lock().fetch(&mut self.duty);
         self.duty.take()
+    }
+
+    /// To end the flight is left to whoever brings the duty, and finds here with what.
+    fn end_without_duty(&mut self, ended: Result<(), Error>) {
+        let mut inner = self.exchange.lock();
+        // It may have come meanwhile; then it lies here, and nobody but its holder, who is to end the flight, would look at what is due.
+        inner.fetch(&mut self.duty);
+        let Some(duty) = self.duty.take() else {
+            // A flight was released already, if the response is for one alone.
+            if !matches!(inner.head, Head::Alone(_)) {
+                inner.due = Some(Due::Complete);
+            }
+            inner.ended = Some(ended);
+            return;
+        };
+        drop(inner);
+        let result = match &ended {
+            Ok(()) => Ok(Shared(Arc::clone(self.exchange))),
+            Err(error) => Err(error.clone().into()),
+        };
+        let _ = duty.complete(result);
+        self.ended = Some(ended);
     }
 
     /// `true`: it can go on already.
@@ -576,7 +600,8 @@ impl Drop for Driving<'_> {
         // The work panicked. Its duty, dropped while this unwinds, tells the others.
         let mut inner = self.exchange.lock();
         inner.work = Work::Done;
-        inner.duty = DutyIs::Away;
+        // One that came meanwhile.
+        let _other = std::mem::replace(&mut inner.duty, DutyIs::Away);
         inner.ended = Some(Err(Error::Panicked));
         drop(inner);
         self.exchange.place.tell();

@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 
 use coflight_core::{AsKey, DefaultHashBuilder, Entry, Leader, NoRuntime, Role, SharedError, TryError, TryGroup, Turn};
-use event_listener::Event;
+use event_listener::{Event, IntoNotification};
 
 use crate::error::{BoxError, Error};
 use crate::exchange::Exchange;
@@ -116,7 +118,19 @@ impl Place {
 
     /// Wakes every caller of the flight: any of them may never be polled again, so none may be the only one to know.
     pub(crate) fn tell(&self) {
-        self.changed.notify(usize::MAX);
+        // A waker that panics stops the broadcast in the middle; the rest are still to be told.
+        let mut told = false;
+        while !told {
+            let tell = AssertUnwindSafe(|| {
+                // `additional` does not rely on event-listener's count of the notified, which a panicking waker upsets.
+                self.changed.notify(usize::MAX.additional());
+                told = true;
+            });
+            if let Err(payload) = catch_unwind(tell) {
+                // Its destructor may panic as well.
+                let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+            }
+        }
     }
 }
 
@@ -130,8 +144,8 @@ pub(crate) trait Duty: Send {
     fn forget(&self);
     /// The result cannot be shared: every follower goes alone.
     fn release(self: Box<Self>);
-    /// Ends the flight; says what its callers are told, which is of another work if that was quicker.
-    fn complete(self: Box<Self>, result: Result<Shared, BoxError>) -> Result<Shared, Error>;
+    /// Ends the flight; says what its callers are told.
+    fn complete(self: Box<Self>, result: Result<Shared, BoxError>) -> Result<(), Error>;
 }
 
 impl<R, S> Duty for Leader<FlightKey, Outcome, R, S>
@@ -157,8 +171,8 @@ where
         let _ = Leader::release(*self);
     }
 
-    fn complete(self: Box<Self>, result: Result<Shared, BoxError>) -> Result<Shared, Error> {
-        self.try_complete(result).map_err(Error::from)
+    fn complete(self: Box<Self>, result: Result<Shared, BoxError>) -> Result<(), Error> {
+        self.try_complete(result).map(drop).map_err(Error::from)
     }
 }
 
@@ -173,36 +187,73 @@ pub(crate) enum Told {
 /// A caller's future in the group. Its flight's place is put where `seen` says as soon as it is aboard one.
 pub(crate) type Ticket = Pin<Box<dyn Future<Output = Result<Told, coflight_core::Error>> + Send>>;
 
-/// Where a ticket says which flight it is for.
-pub(crate) type Seen = Arc<Mutex<Option<Arc<Place>>>>;
+/// What a caller and its ticket tell each other.
+#[derive(Default)]
+pub(crate) struct Between {
+    /// By the ticket: where the flight's callers meet.
+    place: Mutex<Option<Arc<Place>>>,
+    /// By the caller: it has its head, and is not to be limited in waiting for that any more.
+    has_head: AtomicBool,
+}
 
-/// Makes tickets for one group.
-pub(crate) type Tickets = Arc<dyn Fn(HttpKey, Seen) -> Ticket + Send + Sync>;
+impl Between {
+    pub(crate) fn place(&self) -> Option<Arc<Place>> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_place(&self, place: Option<Arc<Place>>) {
+        let before = std::mem::replace(&mut *self.place.lock().unwrap_or_else(PoisonError::into_inner), place);
+        drop(before);
+    }
+
+    pub(crate) fn has_head(&self) {
+        self.has_head.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Makes tickets for one group. `alone`: nobody is to join.
+pub(crate) type Tickets = Arc<dyn Fn(HttpKey, bool, Arc<Between>) -> Ticket + Send + Sync>;
 
 pub(crate) fn tickets<R, S>(group: HttpGroup<R, S>) -> Tickets
 where
     R: Send + Sync + 'static,
     S: BuildHasher + Send + Sync + 'static,
 {
-    Arc::new(move |key, seen| Box::pin(ride(group.clone(), key, seen)))
+    Arc::new(move |key, alone, between| Box::pin(ride(group.clone(), key, alone, between)))
 }
 
-async fn ride<R, S>(group: HttpGroup<R, S>, key: HttpKey, seen: Seen) -> Result<Told, coflight_core::Error>
+async fn ride<R, S>(
+    group: HttpGroup<R, S>,
+    key: HttpKey,
+    alone: bool,
+    between: Arc<Between>,
+) -> Result<Told, coflight_core::Error>
 where
     R: Send + Sync + 'static,
     S: BuildHasher + Send + Sync + 'static,
 {
-    let turn = match group.enter(&key) {
+    // Two responses cannot be made one in the middle.
+    let call = group.call().without_overtaking();
+    let entry = if alone { call.max_flights(None).enter(&key) } else { call.enter(&key) };
+    let turn = match entry {
         Entry::Leader(leader) => Turn::Leader(leader),
         Entry::Follower(follower) => {
             let mut follower = pin!(follower);
             std::future::poll_fn(|cx| {
-                let turn = follower.as_mut().poll(cx);
-                let place = follower.key().map(|key| Arc::clone(&key.place));
-                if turn.is_pending() {
-                    *seen.lock().unwrap_or_else(PoisonError::into_inner) = place;
+                if between.has_head.load(Ordering::Relaxed) {
+                    follower.as_mut().unlimited();
                 }
-                turn
+                loop {
+                    if let Poll::Ready(turn) = follower.as_mut().poll(cx) {
+                        return Poll::Ready(turn);
+                    }
+                    between.set_place(follower.key().map(|key| Arc::clone(&key.place)));
+                    // A flight that was ended, whose leader's client does not read: nobody else would notice.
+                    let over = follower.clearing().and_then(|key| key.place.current());
+                    if !over.is_some_and(|exchange| exchange.look_after()) {
+                        return Poll::Pending;
+                    }
+                }
             })
             .await?
         }

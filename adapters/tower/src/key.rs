@@ -31,12 +31,8 @@ pub const TRACING_HEADERS: [HeaderName; 10] = [
 ];
 
 /// Headers of one connection (RFC 9110, section 7.6.1), which nobody passes on.
-const OF_THE_CONNECTION: [HeaderName; 4] = [
-    header::CONNECTION,
-    header::TE,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-];
+const OF_THE_CONNECTION: [HeaderName; 3] =
+    [header::CONNECTION, HeaderName::from_static("keep-alive"), HeaderName::from_static("proxy-connection")];
 
 /// What makes requests the same: two that have equal keys may get one response.
 ///
@@ -126,11 +122,12 @@ fn add_header(parts: &mut Vec<u8>, kind: &[u8], name: &HeaderName, headers: &Hea
 /// - Only `GET` and `HEAD` have a key; every other method, and every request that asks to
 ///   [upgrade](https://www.rfc-editor.org/rfc/rfc9110#section-7.8), passes.
 /// - The key holds the method, the scheme, the authority, path and query, and **every header** with all its values in their order, but for those of
-///   the connection (`connection`, `keep-alive`, `te`, …) and those [left out](Self::ignore) explicitly. So a request that carries credentials, under whatever
+///   the connection (`connection`, `keep-alive`, `proxy-connection`) and those [left out](Self::ignore) explicitly. So a request that carries credentials, under whatever
 ///   name, is only ever shared with one that carries the same ones.
 ///
 /// What is not in the head of a request it cannot see: **if a client's certificate, its address, or what a layer in front found out says who
-/// asks, [add](Self::also) it.**
+/// asks, [add](Self::also) it.** So with whatever takes a part of the path away before this layer, other than axum's `nest`, whose original path is
+/// in the key (feature `axum`, on by default); and with authentication that is of the connection and not of the request, as NTLM and Negotiate are.
 #[derive(Clone)]
 pub struct KeyPolicy {
     ignored: Vec<HeaderName>,
@@ -182,17 +179,15 @@ impl KeyPolicy {
         if !safe || request.headers.contains_key(header::UPGRADE) {
             return None;
         }
-        let shown = shown(request);
+        let original = original(request);
+        let shown = shown(request, original.unwrap_or(&request.uri));
         let mut parts = shown.clone().into_bytes();
         add(&mut parts, request.method.as_str().as_bytes());
-        for part in [request.uri.scheme_str(), request.uri.authority().map(Authority::as_str)] {
-            // One that is empty is not one that is not there.
-            add(&mut parts, if part.is_some() { b"some" } else { b"none" });
-            add(&mut parts, part.unwrap_or_default().as_bytes());
+        add_uri(&mut parts, &request.uri);
+        if let Some(original) = original {
+            add(&mut parts, b"original");
+            add_uri(&mut parts, original);
         }
-        add(&mut parts, request.uri.path().as_bytes());
-        add(&mut parts, if request.uri.query().is_some() { b"some" } else { b"none" });
-        add(&mut parts, request.uri.query().unwrap_or_default().as_bytes());
         // In whatever order they came.
         let counts = |name: &&HeaderName| !self.ignored.contains(name);
         let mut names: Vec<_> = request.headers.keys().filter(counts).collect();
@@ -220,11 +215,27 @@ impl fmt::Debug for KeyPolicy {
     }
 }
 
+/// What was asked for before a router of axum took a part of it away.
+fn original(request: &Parts) -> Option<&Uri> {
+    #[cfg(feature = "axum")]
+    return request.extensions.get::<axum::extract::OriginalUri>().map(|original| &original.0);
+    #[cfg(not(feature = "axum"))]
+    return request.extensions.get::<std::convert::Infallible>().map(|never| match *never {});
+}
+
+fn add_uri(parts: &mut Vec<u8>, uri: &Uri) {
+    for part in [uri.scheme_str(), uri.authority().map(Authority::as_str), Some(uri.path()), uri.query()] {
+        // One that is empty is not one that is not there.
+        add(parts, if part.is_some() { b"some" } else { b"none" });
+        add(parts, part.unwrap_or_default().as_bytes());
+    }
+}
+
 /// A request's line as it may be shown: with the names in the query, without their values, and without who asks.
-fn shown(request: &Parts) -> String {
-    let host = host(&request.uri, &request.headers);
-    let mut shown = format!("{} {}{}", request.method, host, request.uri.path());
-    for (index, pair) in request.uri.query().into_iter().flat_map(|query| query.split('&')).enumerate() {
+fn shown(request: &Parts, uri: &Uri) -> String {
+    let host = host(uri, &request.headers);
+    let mut shown = format!("{} {}{}", request.method, host, uri.path());
+    for (index, pair) in uri.query().into_iter().flat_map(|query| query.split('&')).enumerate() {
         shown.push(if index == 0 { '?' } else { '&' });
         shown.push_str(pair.split('=').next().unwrap_or_default());
         if pair.contains('=') {

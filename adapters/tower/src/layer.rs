@@ -29,7 +29,8 @@ type KeyOf = Arc<dyn Fn(&Parts) -> Option<HttpKey> + Send + Sync>;
 ///     .header(http::HeaderName::from_static("x-coflight"));
 /// ```
 ///
-/// All services made of one layer, and of its clones, share the group and the bytes that may be kept.
+/// All services made of one layer, and of its clones, share the group and the bytes that may be kept. **So they must answer equal requests alike:** services that
+/// differ need layers with groups of their own, unless the request says which of them it is for.
 #[derive(Clone)]
 pub struct CoalesceLayer {
     tickets: Tickets,
@@ -58,12 +59,12 @@ impl CoalesceLayer {
     /// | option of the group | means |
     /// |---|---|
     /// | [`timeout`](coflight_core::Builder::timeout) | how long a whole exchange may take, its body included; the body of a response that is for one alone is not limited |
-    /// | [`wait_timeout`](coflight_core::Builder::wait_timeout) | how long one caller waits for the head |
+    /// | [`wait_timeout`](coflight_core::Builder::wait_timeout) | how long one caller waits for the head; anew if it has to ask anew, because the response it waited for is not for it |
     /// | [`max_flights`](coflight_core::Builder::max_flights) | requests inside at a time; those that pass or were released are not counted |
     /// | [`max_callers`](coflight_core::Builder::max_callers), [`join_within`](coflight_core::Builder::join_within) | when a newcomer's request is sent although one is in progress |
     /// | [`linger`](coflight_core::Builder::linger) | how long a response that was kept whole is served after it ended |
     /// | [`on_failure`](coflight_core::Builder::on_failure) | whether a request that failed before there was a head is tried anew by the next caller; no status is a failure |
-    /// | [`overtake_after`](coflight_core::Builder::overtake_after) | when a follower sends its own request as well; whoever waits for a head gets the response that was received whole first |
+    /// | [`overtake_after`](coflight_core::Builder::overtake_after) | nothing: two responses cannot be made one in the middle. Use a time for the request inside, and `on_failure` |
     ///
     /// Where requests come from outside, choose [`RandomState`] as the group's [`hasher`](coflight_core::Builder::hasher), so that nobody can make keys
     /// collide.

@@ -1,7 +1,7 @@
 //! One caller aboard a flight: its ticket in the group, its duty if it leads, its place among the readers of the exchange.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use http_body::Frame;
 use crate::buffer::Budget;
 use crate::error::Error;
 use crate::exchange::{self, Drive, Exchange, Installed, Reader, Request, Step};
-use crate::flight::{Duty, Place, Seen, Ticket, Tickets, Told};
+use crate::flight::{Between, Duty, Place, Ticket, Tickets, Told};
 use crate::key::HttpKey;
 use crate::service::Part;
 
@@ -30,11 +30,13 @@ pub(crate) struct Seat {
     key: HttpKey,
     headers: HeaderMap,
     send: Option<Send>,
-    seen: Seen,
+    between: Arc<Between>,
     ticket: Option<Ticket>,
     aboard: Option<Aboard>,
     listener: Option<EventListener>,
     part: Part,
+    /// Nobody else is to have what it gets.
+    alone: bool,
     tries: u32,
 }
 
@@ -45,19 +47,20 @@ struct Aboard {
 
 impl Seat {
     pub(crate) fn new(tickets: Tickets, budget: Arc<Budget>, key: HttpKey, headers: HeaderMap, send: Send) -> Self {
-        let seen = Seen::default();
-        let ticket = Some(tickets(key.clone(), Arc::clone(&seen)));
+        let between = Arc::<Between>::default();
+        let ticket = Some(tickets(key.clone(), false, Arc::clone(&between)));
         Self {
             tickets,
             budget,
             key,
             headers,
             send: Some(send),
-            seen,
+            between,
             ticket,
             aboard: None,
             listener: None,
             part: Part::Joined,
+            alone: false,
             tries: 0,
         }
     }
@@ -83,9 +86,10 @@ impl Seat {
             if let Some(ticket) = &mut self.ticket {
                 if let Poll::Ready(told) = ticket.as_mut().poll(cx) {
                     self.ticket = None;
-                    match told? {
-                        Told::Lead { duty, role, place } => self.lead(duty, role, &place)?,
-                        Told::Landed(outcome) => self.landed(&outcome?.0)?,
+                    match told {
+                        Ok(Told::Lead { duty, role, place }) => self.lead(duty, role, &place)?,
+                        Ok(Told::Landed(outcome)) => self.landed(&outcome?.0)?,
+                        Err(error) => return Poll::Ready(Err(self.told(error))),
                     }
                     continue;
                 }
@@ -107,7 +111,10 @@ impl Seat {
                     }
                 }
                 exchange::Seen::Parts(parts) => match exchange.may_have(&self.headers) {
-                    Ok(()) => return Poll::Ready(Ok(Arc::unwrap_or_clone(parts))),
+                    Ok(()) => {
+                        self.between.has_head();
+                        return Poll::Ready(Ok(Arc::unwrap_or_clone(parts)));
+                    }
                     Err(names) => {
                         self.key = self.key.variant(&names, &self.headers);
                         self.ask_again()?;
@@ -117,7 +124,6 @@ impl Seat {
                 // With a ticket, it is told what to do.
                 exchange::Seen::NotThis if self.ticket.is_none() => self.go_alone()?,
                 exchange::Seen::Failed(error) if self.ticket.is_none() => return Poll::Ready(Err(error)),
-                exchange::Seen::Instead(shared) if self.ticket.is_none() => self.landed(&shared.0)?,
                 _ => ready!(self.poll_news(Drive::Idle, cx)),
             }
         }
@@ -144,12 +150,9 @@ impl Seat {
                     self.ticket = None;
                     match told {
                         Ok(Told::Lead { duty, place, .. }) => self.lead_on(duty, &place),
-                        // What is still to be read is read regardless; and waiting for the head is over.
-                        Ok(Told::Landed(_)) | Err(coflight_core::Error::WaitTimedOut) => {}
-                        Err(error) => {
-                            self.leave();
-                            return Poll::Ready(Some(Err(error.into())));
-                        }
+                        // What is still to be read is read regardless.
+                        Ok(Told::Landed(_)) => {}
+                        Err(error) => return Poll::Ready(Some(Err(self.told(error)))),
                     }
                     continue;
                 }
@@ -159,6 +162,15 @@ impl Seat {
                 ready!(self.poll_news(drove, cx));
             }
         }
+    }
+
+    /// The flight was ended, and this caller leaves. If it led with somebody who does not look, newcomers need not wait for that one.
+    fn told(&mut self, error: coflight_core::Error) -> Error {
+        if let Some(aboard) = &self.aboard {
+            aboard.exchange.look_after();
+        }
+        self.leave();
+        error.into()
     }
 
     /// Ready when something happened, or may have while nobody listened. `drove`: what this caller did just now.
@@ -175,7 +187,7 @@ impl Seat {
         }
         let place = match &self.aboard {
             Some(aboard) => Some(Arc::clone(aboard.exchange.place())),
-            None => self.seen_place(),
+            None => self.between.place(),
         };
         match place {
             Some(place) => {
@@ -187,18 +199,14 @@ impl Seat {
         }
     }
 
-    fn seen_place(&self) -> Option<Arc<Place>> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     /// A follower looks for what the leader received; and for what the next one does, if that came to nothing. `false`: it is too late.
     fn find(&mut self) -> bool {
         if self.ticket.is_none() || self.aboard.as_ref().is_some_and(|aboard| !aboard.exchange.is_lost()) {
             return true;
         }
-        let Some(exchange) = self.seen_place().and_then(|place| place.current()) else { return true };
-        let same = self.aboard.as_ref().is_some_and(|aboard| Arc::ptr_eq(&aboard.exchange, &exchange));
-        same || self.board(exchange)
+        let current = self.between.place().and_then(|place| place.current());
+        // Of one that came to nothing the ticket will tell.
+        current.filter(|current| !current.is_lost()).is_none_or(|current| self.board(current))
     }
 
     /// `false`: it is too late for everything.
@@ -211,31 +219,24 @@ impl Seat {
 
     /// This caller is to lead.
     fn lead(&mut self, duty: Box<dyn Duty>, role: Role, place: &Arc<Place>) -> Result<(), Error> {
-        match role {
-            Role::Alone => {
-                self.part = Part::Alone;
-                return self.begin(duty, &Arc::new(Place::new()), true);
-            }
-            // Beside the leader's, whose callers will find it when it has landed.
-            Role::Overtook => {
-                self.part = Part::Led;
-                return self.begin(duty, &Arc::new(Place::new()), false);
-            }
-            _ => {}
+        if self.alone || matches!(role, Role::Alone | Role::Overtook) {
+            self.alone = true;
+            self.part = Part::Alone;
+            return self.begin(duty, &Arc::new(Place::new()));
         }
         let current = place.current();
         if let (Some(aboard), Some(current)) = (&self.aboard, &current) {
-            if Arc::ptr_eq(&aboard.exchange, current) && !current.is_lost() {
+            if Arc::ptr_eq(&aboard.exchange, current) && current.needs_a_leader() {
                 return match current.install(duty, &aboard.reader) {
                     Installed::Held => Ok(()),
                     Installed::Released => self.go_alone(),
                 };
             }
         }
-        match current.filter(|current| current.is_live()) {
+        match current.filter(|current| !current.has_ended()) {
             None => {
                 self.part = Part::Led;
-                self.begin(duty, place, false)
+                self.begin(duty, place)
             }
             Some(current) if self.board(Arc::clone(&current)) => self.lead(duty, role, place),
             Some(_) => {
@@ -250,17 +251,17 @@ impl Seat {
     /// This caller, who is reading already, is to lead.
     fn lead_on(&mut self, duty: Box<dyn Duty>, place: &Place) {
         let Some(Aboard { exchange, reader }) = &self.aboard else { return };
-        if place.current().is_some_and(|current| Arc::ptr_eq(&current, exchange)) {
+        if exchange.needs_a_leader() && place.current().is_some_and(|current| Arc::ptr_eq(&current, exchange)) {
             let _ = exchange.install(duty, reader);
         }
-        // Else the flight is about another request by now, which this caller has no part in.
+        // Else the flight is, or will be, about another request, which this caller has no part in.
     }
 
     /// Sends its own request.
-    fn begin(&mut self, duty: Box<dyn Duty>, place: &Arc<Place>, solo: bool) -> Result<(), Error> {
+    fn begin(&mut self, duty: Box<dyn Duty>, place: &Arc<Place>) -> Result<(), Error> {
         let Some(send) = self.send.take() else { return Err(Error::Lagged) };
         self.leave_exchange();
-        let (exchange, reader) = Exchange::new(place, send(), duty, self.headers.clone(), &self.budget, solo);
+        let (exchange, reader) = Exchange::new(place, send(), duty, self.headers.clone(), &self.budget, self.alone);
         place.put(&exchange);
         self.aboard = Some(Aboard { exchange, reader });
         Ok(())
@@ -282,6 +283,7 @@ impl Seat {
 
     /// In a flight of its own, which nobody joins.
     fn go_alone(&mut self) -> Result<(), Error> {
+        self.alone = true;
         self.key = self.key.alone();
         self.ask()
     }
@@ -292,9 +294,8 @@ impl Seat {
             return Err(Error::Lagged);
         }
         self.leave();
-        self.part = Part::Joined;
-        self.seen = Seen::default();
-        self.ticket = Some((self.tickets)(self.key.clone(), Arc::clone(&self.seen)));
+        self.between = Arc::default();
+        self.ticket = Some((self.tickets)(self.key.clone(), self.alone, Arc::clone(&self.between)));
         Ok(())
     }
 
@@ -322,5 +323,4 @@ impl Drop for Seat {
 const _: () = {
     const fn is_send<T: std::marker::Send>() {}
     is_send::<Seat>();
-    is_send::<Mutex<Seat>>();
 };

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use coflight_core::{Error as Flight, Group};
 use coflight_tokio::Tokio;
-use coflight_tower::{CoalesceLayer, Error, HttpGroup, KeyPolicy, Part};
-use futures_lite::future::poll_once;
+use coflight_tower::{CoalesceLayer, Error, HttpGroup, KeyPolicy};
 use http::header::USER_AGENT;
 use tokio::time::advance;
 use tower::Service;
@@ -14,11 +13,11 @@ use crate::origin::*;
 
 const LIMIT: Duration = Duration::from_secs(5);
 
-fn builder() -> coflight_core::Builder<coflight_tower::FlightKey, Outcome, Tokio> {
+pub(crate) fn builder() -> coflight_core::Builder<coflight_tower::FlightKey, Outcome, Tokio> {
     Group::builder().runtime(Tokio::current())
 }
 
-type Outcome = Result<coflight_tower::Shared, coflight_core::SharedError<coflight_tower::BoxError>>;
+pub(crate) type Outcome = Result<coflight_tower::Shared, coflight_core::SharedError<coflight_tower::BoxError>>;
 
 #[tokio::test(start_paused = true)]
 async fn a_flights_time_is_for_the_whole_exchange() {
@@ -74,31 +73,6 @@ async fn a_flight_too_old_is_not_joined() {
     advance(LIMIT + Duration::from_millis(1)).await;
     let _new = asked(&service, get(&[])).await;
     assert_eq!(origin.requests(), 2);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_follower_overtakes_a_slow_request() {
-    let group: HttpGroup<Tokio> = builder().overtake_after(LIMIT).build();
-    let (service, mut arrivals, origin) = Origin::behind(&CoalesceLayer::new(group.clone()));
-    let mut leader = asked(&service, get(&[])).await;
-    let mut first = asked(&service, get(&[])).await;
-    let mut second = asked(&service, get(&[])).await;
-    let slow = arrivals.next();
-    advance(LIMIT).await;
-    tokio::time::sleep(Duration::from_millis(1)).await;
-    assert!(poll_once(&mut first).await.is_none());
-    assert_eq!(origin.requests(), 2);
-    let feed = arrivals.next().answer(&[]);
-    feed.data("quick");
-    feed.end();
-    let mut response = now(&mut first).await;
-    assert_eq!(response.extensions().get(), Some(&Part::Led));
-    assert_eq!(text(&mut response).await, "quick");
-    // Everybody who waits has it, too.
-    for caller in [&mut second, &mut leader] {
-        assert_eq!(text(&mut caller.await.unwrap()).await, "quick");
-    }
-    assert!(slow.is_dropped() && group.is_empty());
 }
 
 #[tokio::test(start_paused = true)]

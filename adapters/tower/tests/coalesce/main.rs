@@ -2,6 +2,7 @@
 
 mod bodies;
 mod errors;
+mod found;
 mod keyed;
 mod limits;
 mod memory;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use coflight_core::Group;
@@ -122,9 +123,14 @@ async fn whoever_stays_gets_everything() {
             counts[how].fetch_add(1, Ordering::SeqCst);
         });
     }
-    while let Some(caller) = callers.join_next().await {
-        caller.unwrap();
-    }
+    let all = async {
+        while let Some(caller) = callers.join_next().await {
+            caller.unwrap();
+        }
+    };
+    // It takes less than a second.
+    let ended = tokio::time::timeout(Duration::from_secs(60), all).await;
+    assert!(ended.is_ok(), "callers hang: {:?}", group.stats());
     let [whole, cut_off, failed, hung_up] = counts.map(|count| count.load(Ordering::SeqCst));
     println!("{whole} whole, {cut_off} cut off, {failed} failed, {hung_up} hung up, {:?}", group.stats());
     assert!(whole > 500 && hung_up > 500 && failed > 0, "{whole} {cut_off} {failed} {hung_up}");
