@@ -43,7 +43,7 @@ stop() {
 
 step "tests of the layer, the board and the proxy"
 builds cargo test --quiet -p coflight-tower -p coflight-board -p coflight-proxy --no-run
-cargo test --quiet -p coflight-tower -p coflight-board -p coflight-proxy --lib --tests
+cargo test --quiet -p coflight-tower -p coflight-board -p coflight-proxy --lib --tests || exit 1
 
 step "building the proxy and the services"
 builds cargo build --release --quiet -p coflight-proxy -p coflight-example-axum -p coflight-example-actix --examples

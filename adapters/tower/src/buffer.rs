@@ -246,3 +246,116 @@ impl Drop for Buffer {
         self.budget.give_back(self.cost);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn buffer(flight: usize, service: usize, beyond: Beyond) -> (Buffer, Arc<Budget>) {
+        let budget = Arc::new(Budget::new(flight, service, beyond));
+        (Buffer::new(Arc::clone(&budget), true), budget)
+    }
+
+    /// A frame that costs so much.
+    fn frame(cost: usize) -> Frame<Bytes> {
+        Frame::data(vec![0; cost - OVERHEAD].into())
+    }
+
+    fn push(buffer: &mut Buffer, cost: usize) -> usize {
+        buffer.push(frame(cost)).0.len()
+    }
+
+    fn reads(buffer: &mut Buffer, next: &mut u64) -> &'static str {
+        match buffer.read(next).0 {
+            Next::Frame(_) => "frame",
+            Next::Nothing => "nothing",
+            Next::Gone => "gone",
+        }
+    }
+
+    #[test]
+    fn what_it_costs_is_counted_to_the_byte() {
+        let (mut buffer, budget) = buffer(1000, 1000, Beyond::Close);
+        assert!(buffer.join());
+        push(&mut buffer, 600);
+        assert_eq!((budget.used(), buffer.cost), (600, 600));
+        push(&mut buffer, 400);
+        assert!(buffer.is_open() && budget.used() == 1000);
+        let mut trailers = HeaderMap::new();
+        trailers.insert("ab", "cde".parse().unwrap());
+        let cost = Piece::of(Frame::trailers(trailers.clone())).unwrap().cost();
+        assert_eq!(cost, OVERHEAD + 5 + OVERHEAD);
+        drop(buffer);
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn one_byte_too_much_closes_it() {
+        for (flight, service) in [(1000, 5000), (5000, 1000)] {
+            let (mut buffer, budget) = buffer(flight, service, Beyond::Close);
+            let mut next = 0;
+            assert!(buffer.join());
+            push(&mut buffer, 1000);
+            assert_eq!(reads(&mut buffer, &mut next), "frame");
+            assert!(buffer.is_open() && budget.used() == 1000);
+            // What all have read goes.
+            assert_eq!(push(&mut buffer, 64), 1);
+            assert!(!buffer.is_open() && !buffer.join() && budget.used() == 64);
+            assert_eq!((reads(&mut buffer, &mut next), reads(&mut buffer, &mut next)), ("frame", "nothing"));
+            assert_eq!(budget.used(), 0);
+        }
+    }
+
+    #[test]
+    fn whoever_lags_is_kept_for_or_cut_off_as_chosen() {
+        for (beyond, stays) in [(Beyond::Close, 4), (Beyond::CutOff, 2)] {
+            let (mut buffer, budget) = buffer(200, 400, beyond);
+            let (mut fast, mut slow) = (0, 0);
+            assert!(buffer.join() && buffer.join());
+            let mut most = 0;
+            for _ in 0..10 {
+                push(&mut buffer, 100);
+                most = most.max(budget.used());
+                assert_eq!(reads(&mut buffer, &mut fast), "frame");
+            }
+            assert_eq!(most, 100 * stays, "{beyond:?}");
+            assert_eq!(reads(&mut buffer, &mut slow), "gone");
+            // It is not counted any more, so nothing is kept, and nothing changes when it leaves.
+            assert_eq!((budget.used(), buffer.caught_up), (0, 1));
+            drop(buffer.leave(slow));
+            assert_eq!(buffer.caught_up, 1);
+            assert_eq!(reads(&mut buffer, &mut fast), "nothing");
+        }
+    }
+
+    #[test]
+    fn a_frame_is_kept_in_any_case() {
+        let (mut buffer, budget) = buffer(100, 100, Beyond::CutOff);
+        let mut next = 0;
+        assert!(buffer.join());
+        push(&mut buffer, 1000);
+        assert_eq!((budget.used(), reads(&mut buffer, &mut next)), (1000, "frame"));
+        assert_eq!(budget.used(), 0);
+        assert_eq!((buffer.is_at_end(next), buffer.is_at_end(0)), (true, false));
+    }
+
+    #[test]
+    fn who_leaves_is_not_waited_for() {
+        let (mut buffer, budget) = buffer(1000, 1000, Beyond::Close);
+        let (mut stays, mut leaves) = (0, 0);
+        assert!(buffer.join() && buffer.join() && buffer.join());
+        // One who has everything, one in the middle.
+        drop(buffer.leave(0));
+        push(&mut buffer, 100);
+        push(&mut buffer, 100);
+        drop(buffer.close());
+        assert_eq!((reads(&mut buffer, &mut stays), reads(&mut buffer, &mut leaves)), ("frame", "frame"));
+        assert_eq!(budget.used(), 100);
+        assert_eq!(reads(&mut buffer, &mut stays), "frame");
+        assert_eq!(budget.used(), 100);
+        assert_eq!(buffer.leave(leaves).0.len(), 1);
+        assert_eq!((budget.used(), buffer.caught_up), (0, 1));
+        drop(buffer.leave(stays));
+        assert_eq!(buffer.caught_up, 0);
+    }
+}

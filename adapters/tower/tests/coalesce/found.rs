@@ -19,7 +19,7 @@ async fn pass(time: Duration) {
     sleep(Duration::from_millis(1)).await;
 }
 
-/// After a body broke off, with retries, a follower revives the flight on the dead exchange.
+/// After a body had broken off, with retries, a follower revived the flight with what there was.
 #[tokio::test(start_paused = true)]
 async fn newcomers_do_not_get_a_response_that_broke_off_already() {
     let group: HttpGroup<Tokio> = builder().on_failure(OnFailure::Retry { limit: 1 }).build();
@@ -47,7 +47,7 @@ async fn newcomers_do_not_get_a_response_that_broke_off_already() {
     );
 }
 
-/// The same, with nobody hanging: an ordinary long body. And a newcomer that could have the head at once sends its own request.
+/// In a group with `overtake_after`, a newcomer that could have the head at once sent its own request.
 #[tokio::test(start_paused = true)]
 async fn newcomers_to_a_body_that_is_streamed_join_it() {
     let group: HttpGroup<Tokio> = builder().overtake_after(5 * S).build();
@@ -63,7 +63,7 @@ async fn newcomers_to_a_body_that_is_streamed_join_it() {
     assert!(got.is_some() && origin.requests() == 1, "{} requests", origin.requests());
 }
 
-/// Ordinary traffic, nothing hangs: bodies that take longer than `overtake_after`. A client's download is cut off because others came.
+/// A body that took longer than `overtake_after` was cut off because others came.
 #[tokio::test(start_paused = true)]
 async fn ordinary_long_bodies_are_not_cut_off() {
     let group: HttpGroup<Tokio> = builder().overtake_after(5 * S).build();
@@ -93,7 +93,7 @@ async fn ordinary_long_bodies_are_not_cut_off() {
     }
 }
 
-/// wait_timeout makes a reader lose the flight: its time limit goes with the leader.
+/// A reader whose `wait_timeout` had passed was not aboard any more, so the flight's own limit went with the leader.
 #[tokio::test(start_paused = true)]
 async fn the_time_of_an_exchange_is_over_also_when_waiting_for_the_head_is() {
     let group: HttpGroup<Tokio> = builder().wait_timeout(S).timeout(5 * S).build();
@@ -111,7 +111,7 @@ async fn the_time_of_an_exchange_is_over_also_when_waiting_for_the_head_is() {
     assert!(matches!(got, Ok(Some(Err(Error::Flight(Flight::TimedOut))))), "{got:?}");
 }
 
-/// ... and cancelling, and newcomers.
+/// The same: nobody could cancel it.
 #[tokio::test(start_paused = true)]
 async fn a_reader_stays_aboard_when_its_wait_for_the_head_is_over() {
     let group: HttpGroup<Tokio> = builder().wait_timeout(S).build();
@@ -130,7 +130,7 @@ async fn a_reader_stays_aboard_when_its_wait_for_the_head_is_over() {
     assert_eq!(group.cancel_all(), 1);
 }
 
-/// A leader that is alive but not polled, and a flight that was cancelled.
+/// A flight whose time was over, and whose leader's client did not read, kept the key.
 #[tokio::test(start_paused = true)]
 async fn a_cancelled_flight_whose_leader_is_not_polled_holds_up_no_newcomer() {
     let group: HttpGroup<Tokio> = builder().timeout(5 * S).build();
@@ -151,7 +151,7 @@ async fn a_cancelled_flight_whose_leader_is_not_polled_holds_up_no_newcomer() {
     drop(led);
 }
 
-/// The same by cancelling, without any clock.
+/// The same with one that was cancelled.
 #[tokio::test]
 async fn a_cancelled_flight_whose_leader_is_not_polled_holds_up_no_newcomer_either() {
     let group: HttpGroup = Group::new();
@@ -168,7 +168,7 @@ async fn a_cancelled_flight_whose_leader_is_not_polled_holds_up_no_newcomer_eith
     assert_eq!((origin.requests(), feed.is_dropped()), (2, true));
 }
 
-/// A response that was not kept whole lingers.
+/// A response that was not kept whole lingered, and everybody went alone.
 #[tokio::test(start_paused = true)]
 async fn what_was_not_kept_whole_does_not_linger() {
     let group: HttpGroup<Tokio> = builder().linger(100 * S).wait_timeout(S).build();
@@ -197,7 +197,7 @@ async fn what_was_not_kept_whole_does_not_linger() {
     assert_eq!(origin.requests(), 2);
 }
 
-/// One who was released is not counted.
+/// One who had taken over and was to go alone needed a place.
 #[tokio::test(start_paused = true)]
 async fn released_callers_need_no_place() {
     let group: HttpGroup<Tokio> = builder().max_flights(1).build();
@@ -214,7 +214,7 @@ async fn released_callers_need_no_place() {
     assert!(got.is_none(), "{:?}", got.map(|r| r.map(drop)));
 }
 
-/// Says `led` although it went alone.
+/// The same one said that it had led.
 #[tokio::test]
 async fn one_who_took_over_and_goes_alone_says_so() {
     let group: HttpGroup = Group::new();
@@ -229,7 +229,7 @@ async fn one_who_took_over_and_goes_alone_says_so() {
     assert_eq!(now(&mut first).await.extensions().get::<Part>(), Some(&Part::Alone));
 }
 
-/// What nobody can ever ask for is kept.
+/// What it got lingered, though nobody could ask for it.
 #[tokio::test(start_paused = true)]
 async fn what_was_asked_for_alone_does_not_linger() {
     let group: HttpGroup<Tokio> = builder().linger(100 * S).build();
@@ -248,7 +248,7 @@ async fn what_was_asked_for_alone_does_not_linger() {
     assert_eq!(service.kept(), 0);
 }
 
-/// A reader overtakes without sending anything, and is not aboard any more.
+/// A reader overtook without sending anything, and was not aboard any more.
 #[tokio::test(start_paused = true)]
 async fn a_reader_that_does_not_overtake_stays_aboard() {
     let group: HttpGroup<Tokio> = builder().overtake_after(S).timeout(10 * S).build();
@@ -279,7 +279,7 @@ mod nest {
         String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
     }
 
-    /// One router, one layer, one line: another tenant's answer.
+    /// `nest` leaves only a part of the path.
     #[tokio::test]
     async fn tenants_of_a_nested_router_are_not_mixed() {
         let data = |Path(tenant): Path<String>| async move {
@@ -292,7 +292,7 @@ mod nest {
         assert_eq!((a.as_str(), b.as_str()), ("secrets of a", "secrets of b"));
     }
 
-    /// Two routers, clones of one layer.
+    /// The same with two routers that share a layer.
     #[tokio::test]
     async fn services_of_one_layer_are_not_mixed() {
         let of = |whose: &'static str| {
@@ -329,7 +329,7 @@ mod wakers {
         }
     }
 
-    /// A waker that panics keeps the news from the others.
+    /// It stopped the broadcast.
     #[tokio::test]
     async fn a_waker_that_panics_does_not_keep_the_news_from_others() {
         let (service, mut arrivals, _) = Origin::behind(&CoalesceLayer::default());
