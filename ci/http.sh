@@ -93,12 +93,12 @@ echo "$answered answers from $asked requests to the upstream, at most $(counts m
 step "bodies of 1 GiB"
 gib=$((1 << 30))
 before=$(memory VmRSS)
-# Three at once; the third takes 8 MiB a second, and is cut off.
-curl -s -o /dev/null -w '%{size_download}\n' "$proxy/bytes?n=$gib" >"$out/first" &
+# Three at once, before the answer begins; the third takes 8 MiB a second, and is cut off.
+curl -s -o /dev/null -w '%{size_download}\n' "$proxy/bytes?n=$gib&wait=2000" >"$out/first" &
 first=$!
-curl -s -o /dev/null -w '%{size_download}\n' "$proxy/bytes?n=$gib" >"$out/second" &
+curl -s -o /dev/null -w '%{size_download}\n' "$proxy/bytes?n=$gib&wait=2000" >"$out/second" &
 second=$!
-curl -s --limit-rate 8M -o /dev/null -w '%{size_download}\n' "$proxy/bytes?n=$gib" >"$out/third" &
+curl -s --limit-rate 8M -o /dev/null -w '%{size_download}\n' "$proxy/bytes?n=$gib&wait=2000" >"$out/third" &
 third=$!
 wait "$first" && wait "$second" || fail "a fast reader did not get everything: $(cat "$out/first" "$out/second")"
 status=0

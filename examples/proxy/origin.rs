@@ -7,6 +7,7 @@
 //! | `/drip?n=50&ms=100` | so many lines, one after each pause |
 //! | `/die?n=100000` | so many bytes of more that were promised, and breaks off |
 //! | `/cookie` | after 100 ms, with a cookie that is the number of this request |
+//! | any of these with `wait=100` | the same, after so many milliseconds |
 //! | `/reset` | the same, counting anew |
 //! | `/counts` | how many requests there were, and for how many of one path and query at a time, as JSON |
 
@@ -113,6 +114,7 @@ async fn answer(request: Request<Incoming>, counts: Arc<Mutex<Counts>>) -> Resul
         pairs.filter(|(key, _)| *key == name).find_map(|(_, value)| value.parse().ok()).unwrap_or(default)
     };
     let pause = Duration::from_millis(number("ms", 100));
+    tokio::time::sleep(Duration::from_millis(number("wait", 0))).await;
     Ok(match path {
         "/slow" => {
             tokio::time::sleep(pause).await;
