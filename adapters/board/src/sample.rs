@@ -147,3 +147,27 @@ fn state(state: FlightState, listed: bool) -> &'static str {
         _ => "running",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_saved_is_what_cost_no_execution() {
+        let mut stats = Stats::default();
+        (stats.joined, stats.lingered, stats.alone, stats.overtakes, stats.retries) = (100, 50, 1, 2, 4);
+        (stats.failed, stats.panicked, stats.timed_out, stats.refused) = (1, 2, 4, 8);
+        let shown = GroupSample::of("group".to_owned(), &stats);
+        assert_eq!((shown.saved, shown.errors), (143, 15));
+        stats.alone = 1000;
+        assert_eq!(GroupSample::of("group".to_owned(), &stats).saved, 0);
+    }
+
+    #[test]
+    fn states_have_names() {
+        let states =
+            [FlightState::Running, FlightState::Overtaken, FlightState::Vacant].map(|which| state(which, true));
+        assert_eq!(states, ["running", "overtaken", "vacant"]);
+        assert_eq!((state(FlightState::Running, false), state(FlightState::Vacant, false)), ("closed", "vacant"));
+    }
+}
