@@ -5,15 +5,15 @@ source "$(dirname "$0")/common.sh"
 need_rust
 
 # They have no tests, and what they depend on takes long to build.
-benches=(--exclude coflight-bench-peers --exclude coflight-bench-instructions)
+untested=(--exclude coflight-bench-peers --exclude coflight-bench-instructions --exclude coflight-example-axum --exclude coflight-example-actix)
 
 if cargo nextest --version >/dev/null 2>&1; then
     step "tests"
-    cargo nextest run --workspace "${benches[@]}" --no-fail-fast "$@"
+    cargo nextest run --workspace "${untested[@]}" --no-fail-fast "$@"
 else
     # The same tests, in fewer processes.
     step "tests (cargo-nextest is not installed, so with cargo test)"
-    cargo test --workspace "${benches[@]}" --lib --tests --no-fail-fast "$@"
+    cargo test --workspace "${untested[@]}" --lib --tests --no-fail-fast "$@"
 fi
 step "documentation tests"
-cargo test --workspace "${benches[@]}" --doc --quiet
+cargo test --workspace "${untested[@]}" --doc --quiet
