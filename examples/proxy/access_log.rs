@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::time::{Instant, SystemTime};
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 
 /// Lines that wait to be written. More are dropped, and counted, rather than that requests wait for a terminal.
 const WAITING: usize = 10_000;
@@ -17,8 +17,7 @@ pub(crate) struct AccessLog(Option<SyncSender<String>>);
 /// A request, until its response has ended.
 pub(crate) struct Entry {
     pub(crate) peer: SocketAddr,
-    pub(crate) method: Method,
-    /// Without the values of the query.
+    /// The request's line, without the values of the query.
     pub(crate) shown: String,
     pub(crate) began: Instant,
 }
@@ -75,9 +74,8 @@ impl AccessLog {
         let Some(lines) = &self.0 else { return };
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
         let line = format!(
-            "{now} {} {} {} {} {part} {bytes} {} {:.1}ms",
+            "{now} {} {} {} {part} {bytes} {} {:.1}ms",
             entry.peer,
-            entry.method,
             entry.shown,
             status.as_u16(),
             end.name(),

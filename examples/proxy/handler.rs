@@ -120,13 +120,7 @@ impl Handler {
         }
         request.extensions_mut().insert(Peer(peer));
         let (head, body) = request.into_parts();
-        // The key's own way to write it, which leaves out secrets.
-        let mut shown = head.clone();
-        shown.method = Method::GET;
-        shown.headers.remove(header::UPGRADE);
-        let shown = KeyPolicy::new().key(&shown).map(|key| key.to_string()).unwrap_or_default();
-        let shown = shown.strip_prefix("GET ").unwrap_or_default().to_owned();
-        let entry = Entry { peer, method: head.method.clone(), shown, began: Instant::now() };
+        let entry = Entry { peer, shown: KeyPolicy::shown(&head), began: Instant::now() };
         let request = Request::from_parts(head, body);
         let refused = refusal(&request);
         let response = match refused {

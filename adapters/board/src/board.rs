@@ -62,11 +62,7 @@ impl Board {
     /// Serve it with [`into_make_service_with_connect_info`](Router::into_make_service_with_connect_info), or put an
     /// [`axum::extract::ConnectInfo`] with the peer's address into each request; else nobody gets in without a token.
     pub fn router<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
-        Router::new()
-            .route("/", get(page))
-            .route("/events", get(events))
-            .layer(middleware::from_fn_with_state(self.admission.clone(), admission::admit))
-            .with_state(self.clone())
+        self.guard(Router::new().route("/", get(page)).route("/events", get(events))).with_state(self.clone())
     }
 
     /// Lets pass who may see the board, for what belongs beside it, such as metrics.

@@ -30,7 +30,7 @@ pin_project! {
 pin_project! {
     #[project = KindProj]
     enum Kind<B> {
-        Passed { #[pin] body: B },
+        Passed { #[pin] body: Plain<B> },
         Shared { seat: Box<Seat>, read: u64 },
         Text { text: Option<Bytes> },
     }
@@ -38,7 +38,7 @@ pin_project! {
 
 impl<B> CoalescedBody<B> {
     pub(crate) fn passed(body: B) -> Self {
-        Self { kind: Kind::Passed { body } }
+        Self { kind: Kind::Passed { body: Plain { body } } }
     }
 
     pub(crate) fn shared(seat: Box<Seat>) -> Self {
@@ -60,11 +60,7 @@ where
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         match self.project().kind.project() {
-            KindProj::Passed { body } => Poll::Ready(match ready!(body.poll_frame(cx)) {
-                Some(Ok(frame)) => Some(Ok(frame.map_data(to_bytes))),
-                Some(Err(error)) => Some(Err(Error::service(error))),
-                None => None,
-            }),
+            KindProj::Passed { body } => body.poll_frame(cx).map_err(Error::service),
             KindProj::Shared { seat, read } => {
                 let frame = ready!(seat.poll_frame(cx));
                 if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {

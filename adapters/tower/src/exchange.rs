@@ -370,7 +370,7 @@ impl Inner {
         Work::Done
     }
 
-    /// A driver needs the duty, which may have come meanwhile.
+    /// A driver needs the duty, if it is here; it may have come meanwhile.
     fn fetch(&mut self, duty: &mut Option<Box<dyn Duty>>) {
         if duty.is_some() {
             return;
@@ -425,16 +425,8 @@ impl<'a> Driving<'a> {
             Work::Requesting(_) | Work::Receiving(_) => {}
         }
         let work = std::mem::replace(&mut inner.work, Work::Busy);
-        let duty = match std::mem::replace(&mut inner.duty, DutyIs::Away) {
-            DutyIs::Here(duty, holder) => {
-                inner.duty = DutyIs::Driving(holder);
-                Some(duty)
-            }
-            other => {
-                inner.duty = other;
-                None
-            }
-        };
+        let mut duty = None;
+        inner.fetch(&mut duty);
         Some(Self { exchange, work, duty, ended: None, parked: false })
     }
 
@@ -456,12 +448,12 @@ impl<'a> Driving<'a> {
         match polled {
             Some(Poll::Ready(Received::Head(response))) => self.accept(response),
             Some(Poll::Ready(Received::Frame(frame))) => self.push(frame),
-            Some(Poll::Ready(Received::End)) => self.finish(),
-            Some(Poll::Ready(Received::Failure(error))) => self.fail(error),
+            Some(Poll::Ready(Received::End)) => self.end(Ok(())),
+            Some(Poll::Ready(Received::Failure(error))) => self.end(Err(error)),
             Some(Poll::Pending) | None => return false,
         }
         if matches!(&self.work, Work::Receiving(body) if body.is_end_stream()) {
-            self.finish();
+            self.end(Ok(()));
         }
         // It was not told to wait.
         self.exchange.signal.runnable.store(true, Ordering::Release);
@@ -521,55 +513,26 @@ impl<'a> Driving<'a> {
         }
     }
 
-    fn finish(&mut self) {
+    /// The work is over.
+    fn end(&mut self, result: Result<(), BoxError>) {
         self.work = Work::Done;
-        match self.last_duty() {
-            Some(duty) => {
-                if self.exchange.solo {
-                    // Nobody can ask for it.
-                    duty.forget();
-                }
-                self.ended = Some(duty.complete(Ok(Shared(Arc::clone(self.exchange)))));
-            }
-            None => self.end_without_duty(Ok(())),
-        }
-    }
-
-    fn fail(&mut self, error: BoxError) {
-        self.work = Work::Done;
-        match self.last_duty() {
-            // The error that all share comes back.
-            Some(duty) => self.ended = Some(duty.complete(Err(error))),
-            None => self.end_without_duty(Err(Error::service(error))),
-        }
-    }
-
-    /// The duty to end the flight, if it is here.
-    fn last_duty(&mut self) -> Option<Box<dyn Duty>> {
-        self.exchange.lock().fetch(&mut self.duty);
-        self.duty.take()
-    }
-
-    /// To end the flight is left to whoever brings the duty, and finds here with what.
-    fn end_without_duty(&mut self, ended: Result<(), Error>) {
         let mut inner = self.exchange.lock();
-        // It may have come meanwhile; then it lies here, and nobody but its holder, who is to end the flight, would look at what is due.
         inner.fetch(&mut self.duty);
         let Some(duty) = self.duty.take() else {
-            // A flight was released already, if the response is for one alone.
+            // To end the flight is left to whoever brings the duty, and finds here with what. One whose response is for one alone was released already.
             if !matches!(inner.head, Head::Alone(_)) {
                 inner.due = Some(Due::Complete);
             }
-            inner.ended = Some(ended);
+            inner.ended = Some(result.map_err(Error::service));
             return;
         };
         drop(inner);
-        let result = match &ended {
-            Ok(()) => Ok(Shared(Arc::clone(self.exchange))),
-            Err(error) => Err(error.clone().into()),
-        };
-        let _ = duty.complete(result);
-        self.ended = Some(ended);
+        if self.exchange.solo && result.is_ok() {
+            // It must not linger: nobody can ask for it.
+            duty.forget();
+        }
+        // An error comes back as the one that all share.
+        self.ended = Some(duty.complete(result.map(|()| Shared(Arc::clone(self.exchange)))));
     }
 
     /// `true`: it can go on already.

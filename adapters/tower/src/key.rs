@@ -180,7 +180,7 @@ impl KeyPolicy {
             return None;
         }
         let original = original(request);
-        let shown = shown(request, original.unwrap_or(&request.uri));
+        let shown = Self::shown(request);
         let mut parts = shown.clone().into_bytes();
         add(&mut parts, request.method.as_str().as_bytes());
         add_uri(&mut parts, &request.uri);
@@ -200,6 +200,24 @@ impl KeyPolicy {
             add(&mut parts, &also(request));
         }
         Some(HttpKey { parts: parts.into(), shown: shown.len() })
+    }
+}
+
+impl KeyPolicy {
+    /// A request's line as it may be shown, whether or not it has a key: with the names in the query, without their values, and without who
+    /// asks. For logs.
+    #[must_use]
+    pub fn shown(request: &Parts) -> String {
+        let uri = original(request).unwrap_or(&request.uri);
+        let mut shown = format!("{} {}{}", request.method, host(uri, &request.headers), uri.path());
+        for (index, pair) in uri.query().into_iter().flat_map(|query| query.split('&')).enumerate() {
+            shown.push(if index == 0 { '?' } else { '&' });
+            shown.push_str(pair.split('=').next().unwrap_or_default());
+            if pair.contains('=') {
+                shown.push_str("=…");
+            }
+        }
+        shown
     }
 }
 
@@ -229,20 +247,6 @@ fn add_uri(parts: &mut Vec<u8>, uri: &Uri) {
         add(parts, if part.is_some() { b"some" } else { b"none" });
         add(parts, part.unwrap_or_default().as_bytes());
     }
-}
-
-/// A request's line as it may be shown: with the names in the query, without their values, and without who asks.
-fn shown(request: &Parts, uri: &Uri) -> String {
-    let host = host(uri, &request.headers);
-    let mut shown = format!("{} {}{}", request.method, host, uri.path());
-    for (index, pair) in uri.query().into_iter().flat_map(|query| query.split('&')).enumerate() {
-        shown.push(if index == 0 { '?' } else { '&' });
-        shown.push_str(pair.split('=').next().unwrap_or_default());
-        if pair.contains('=') {
-            shown.push_str("=…");
-        }
-    }
-    shown
 }
 
 /// The host, without what may stand before it.

@@ -53,10 +53,8 @@ async fn when_all_hang_up_so_does_the_proxy() {
     let mut upstream = Upstream::start().await;
     let proxy = proxy(upstream.address, |_| {}).await;
     for midway in [false, true] {
-        let mut clients = vec![Client::get(&proxy, "/").await];
+        let mut clients = waiting_for(&proxy, "/", 2).await;
         let mut arrived = upstream.next().await;
-        clients.push(Client::get(&proxy, "/").await);
-        until(|| waiting() == 1).await;
         if midway {
             arrived.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nsome\r\n").await;
             for client in &mut clients {
@@ -78,10 +76,8 @@ async fn an_upstream_that_dies_midway_is_no_end() {
     let mut upstream = Upstream::start().await;
     let proxy = proxy(upstream.address, |_| {}).await;
     for reset in [false, true] {
-        let mut clients = vec![Client::get(&proxy, "/").await];
+        let mut clients = waiting_for(&proxy, "/", 2).await;
         let mut arrived = upstream.next().await;
-        clients.push(Client::get(&proxy, "/").await);
-        until(|| waiting() == 1).await;
         arrived.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nsome\r\n").await;
         for client in &mut clients {
             client.head().await;

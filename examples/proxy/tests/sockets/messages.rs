@@ -1,7 +1,5 @@
 //! What is changed in messages, and what is not.
 
-use coflight_proxy::Proxy;
-
 use crate::alone;
 use crate::wire::*;
 
@@ -61,17 +59,6 @@ async fn options_change_what_is_sent() {
     );
     arrived.answer("", "").await;
     assert!(!client.head().await.contains("x-coflight"));
-}
-
-/// Clients that have asked for one path and wait, one of them leading.
-async fn waiting_for(proxy: &Proxy, path: &str, count: usize) -> Vec<Client> {
-    let mut clients = vec![Client::get(proxy, path).await];
-    until(|| in_flight() == 1).await;
-    for _ in 1..count {
-        clients.push(Client::get(proxy, path).await);
-    }
-    until(|| waiting() == count as u64 - 1).await;
-    clients
 }
 
 #[tokio::test]

@@ -153,6 +153,17 @@ impl Client {
     }
 }
 
+/// Clients that have asked for one path and wait, one of them leading.
+pub(crate) async fn waiting_for(proxy: &Proxy, path: &str, count: usize) -> Vec<Client> {
+    let mut clients = vec![Client::get(proxy, path).await];
+    until(|| in_flight() == 1).await;
+    for _ in 1..count {
+        clients.push(Client::get(proxy, path).await);
+    }
+    until(|| waiting() == count as u64 - 1).await;
+    clients
+}
+
 /// Up to the empty line.
 async fn read_head(stream: &mut TcpStream) -> Option<String> {
     let mut head = Vec::new();
