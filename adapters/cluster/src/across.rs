@@ -1,0 +1,253 @@
+//! The work of a local flight: to lead the flight of all processes, or to wait for its result.
+
+use std::future::Future;
+use std::hash::{BuildHasher, Hash};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use coflight_core::{AsKey, Runtime};
+use serde::Serialize;
+
+use crate::attend::{Attended, Ending, attend};
+use crate::carried::Carried;
+use crate::duty::{Duty, OnForgotten};
+use crate::engine::{Engine, EngineError, Name, Renewed};
+use crate::error::KeyError;
+use crate::group::Inner;
+use crate::guarded::{Driven, Guarded};
+use crate::landing::{Delivered, Done, Landed, Undelivered, alone, hand_out, land};
+use crate::lease::{Lease, Status};
+use crate::link::OnOutage;
+use crate::watch::ClusterEventKind;
+
+/// A caller's work, until it is begun.
+pub(crate) struct Slot<F>(Arc<Mutex<Option<F>>>);
+
+impl<F> Slot<F> {
+    pub(crate) fn new(work: F) -> Self {
+        Self(Arc::new(Mutex::new(Some(work))))
+    }
+
+    pub(crate) fn take(&self) -> Option<F> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+}
+
+impl<F> Clone for Slot<F> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+/// What one caller wants, beside the work.
+pub(crate) struct Wants<V> {
+    pub(crate) failed: fn(&V) -> bool,
+    pub(crate) linger: Duration,
+    pub(crate) timeout: Option<Duration>,
+}
+
+impl<V> Clone for Wants<V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<V> Copy for Wants<V> {}
+
+/// Made by a caller that leads in its own process.
+pub(crate) struct Across<K, V, En: Engine, R, S, F> {
+    pub(crate) inner: Arc<Inner<K, V, En, R, S>>,
+    name: Result<Name, KeyError>,
+    forgotten: OnForgotten,
+    slot: Slot<F>,
+    wants: Wants<V>,
+    deadline: Option<Duration>,
+}
+
+/// What it came to before the work began.
+enum Begun<A, V, En: Engine, R: Runtime> {
+    Leads(A, Duty<En, R>),
+    Alone(A),
+    Landed(Landed<V>),
+}
+
+impl<K, V, En, R, S, F, Fut> Across<K, V, En, R, S, F>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+    En: Engine,
+    R: Runtime,
+    S: BuildHasher + Send + Sync + 'static,
+    F: FnOnce(Lease) -> Fut,
+    Fut: Future<Output = V>,
+{
+    pub(crate) fn new<Q>(inner: &Arc<Inner<K, V, En, R, S>>, key: &Q, slot: Slot<F>, wants: Wants<V>) -> Self
+    where
+        Q: ?Sized + AsKey<K> + Serialize,
+    {
+        let owned = key.to_key();
+        let name = inner.name(key, &owned);
+        let deadline = wants.timeout.map(|timeout| inner.link.now().saturating_add(timeout));
+        Self { inner: Arc::clone(inner), name, forgotten: inner.forgets(owned), slot, wants, deadline }
+    }
+
+    /// In the caller's own future.
+    pub(crate) async fn in_place(self) -> Landed<V> {
+        match self.begin().await {
+            Begun::Leads(this, duty) => this.lead(duty).await,
+            Begun::Alone(this) => this.alone().await,
+            Begun::Landed(landed) => landed,
+        }
+    }
+
+    /// In a future that goes on for callers elsewhere when those of this process have left.
+    pub(crate) async fn carried(self) -> Landed<V>
+    where
+        F: Send + 'static,
+        Fut: Send + 'static,
+    {
+        match self.begin().await {
+            Begun::Leads(this, duty) => {
+                let (link, keeping) = (Arc::clone(&this.inner.link), Arc::clone(duty.keeping()));
+                let (lead, deadline) = (duty.lead().clone(), duty.deadline);
+                let work: Pin<Box<dyn Future<Output = Landed<V>> + Send>> = Box::pin(this.lead(duty));
+                Carried::new(work, link, lead, keeping, deadline).await
+            }
+            Begun::Alone(this) => this.alone().await,
+            Begun::Landed(landed) => landed,
+        }
+    }
+
+    async fn begin(self) -> Begun<Self, V, En, R> {
+        let name = match &self.name {
+            Ok(name) => name,
+            Err(error) => return Begun::Landed(Err(Undelivered::Key(error.clone()))),
+        };
+        match attend(&self.inner.link, name, &self.forgotten).await {
+            Attended::Leads(mut duty) => {
+                duty.deadline = self.deadline;
+                Begun::Leads(self, duty)
+            }
+            Attended::Ended(ending) => match land(&self.inner, name, &ending) {
+                Some(landed) => Begun::Landed(landed),
+                None => Begun::Alone(self),
+            },
+            Attended::Unavailable(error) => match self.inner.link.outage {
+                OnOutage::CarryOn => Begun::Alone(self),
+                OnOutage::Refuse => Begun::Landed(Err(Undelivered::Unavailable(error))),
+            },
+        }
+    }
+
+    async fn lead(self, mut duty: Duty<En, R>) -> Landed<V> {
+        // A caller whose work was dropped cannot lead again. Dropping the duty lets somebody else.
+        let Some(work) = self.slot.take() else { return Err(Undelivered::Again) };
+        let link = Arc::clone(&self.inner.link);
+        let context = Arc::new(Mutex::new(None));
+        let work = {
+            let (lease, context, inner) = (duty.lease(), Arc::clone(&context), Arc::clone(&self.inner));
+            let span = inner.execution(duty.lead());
+            spanned(span, async move {
+                *context.lock().unwrap_or_else(PoisonError::into_inner) = inner.context();
+                work(lease).await
+            })
+        };
+        let stopped = {
+            let now = || link.now();
+            let mut guarded = pin!(Guarded::new(work, Arc::clone(duty.keeping()), now));
+            loop {
+                match guarded.as_mut().await {
+                    Driven::Done(done) => {
+                        let context = context.lock().unwrap_or_else(PoisonError::into_inner).take();
+                        let done = Done { value: done, failed: self.wants.failed, linger: self.wants.linger, context };
+                        return hand_out(&self.inner, duty, done).await;
+                    }
+                    Driven::Stopped(status) => match self.stopped(&duty, status).await {
+                        Stopped::GoOn => duty.keeping().unlease(),
+                        stopped => break stopped,
+                    },
+                }
+            }
+        };
+        // From here on the work is dropped.
+        duty.over();
+        match stopped {
+            Stopped::Ended(ending) => {
+                land(&self.inner, &duty.lead().name, &ending).unwrap_or(Err(Undelivered::Again))
+            }
+            Stopped::Succeeded => match self.begin().await {
+                Begun::Landed(landed) => landed,
+                // What is left of it cannot lead, and has no work to do alone.
+                Begun::Leads(..) | Begun::Alone(..) => Err(Undelivered::Again),
+            },
+            Stopped::Unavailable(error) => Err(Undelivered::Unavailable(error)),
+            Stopped::GoOn | Stopped::Refused => Err(Undelivered::Again),
+        }
+    }
+
+    /// The lease is not held any more: what now?
+    async fn stopped(&self, duty: &Duty<En, R>, status: Status) -> Stopped {
+        let link = &self.inner.link;
+        let lead = duty.lead();
+        let carries_on = link.outage == OnOutage::CarryOn;
+        let ended = |bytes| Stopped::Ended(Ending { token: lead.token, bytes, lingered: false });
+        if let Status::Ended(bytes) = status {
+            return ended(bytes);
+        }
+        link.tell(ClusterEventKind::LeaseLost, &lead.name, Some(lead.token));
+        if let Status::CutOff(error) = status {
+            return if carries_on { Stopped::GoOn } else { Stopped::Unavailable(error) };
+        }
+        match duty.renew().await {
+            Ok(Renewed::Ended(bytes)) => ended(bytes),
+            // Whoever leads now does the work, and this one is dropped.
+            Ok(Renewed::Lost { succeeded: true }) => Stopped::Succeeded,
+            // Nobody does it, or nobody knows.
+            Ok(_) | Err(_) if carries_on => Stopped::GoOn,
+            Ok(_) => Stopped::Refused,
+            Err(error) => Stopped::Unavailable(error),
+        }
+    }
+
+    async fn alone(self) -> Landed<V> {
+        let Some(work) = self.slot.take() else { return Err(Undelivered::Again) };
+        let link = &self.inner.link;
+        link.watch.tell(ClusterEventKind::Alone, self.name.as_ref().ok(), None);
+        let value = work(Lease::none()).await;
+        let failed = (self.wants.failed)(&value);
+        let delivered = Delivered { value, trip: alone(&link.process) };
+        if failed { Err(Undelivered::Failed(delivered)) } else { Ok(delivered) }
+    }
+}
+
+/// What follows when a lease is not held any more.
+enum Stopped {
+    /// The work goes on, for this process alone.
+    GoOn,
+    /// Somebody else ended the flight.
+    Ended(Ending),
+    /// Somebody else leads.
+    Succeeded,
+    /// Nobody leads, and without a lease nobody is to work.
+    Refused,
+    Unavailable(EngineError),
+}
+
+#[cfg(feature = "tracing")]
+pub(crate) type Span = tracing::Span;
+#[cfg(feature = "tracing")]
+fn spanned<Fut: Future>(span: Span, future: Fut) -> impl Future<Output = Fut::Output> {
+    tracing::Instrument::instrument(future, span)
+}
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) type Span = ();
+#[cfg(not(feature = "tracing"))]
+fn spanned<Fut: Future>((): Span, future: Fut) -> impl Future<Output = Fut::Output> {
+    future
+}

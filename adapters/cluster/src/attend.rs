@@ -1,0 +1,136 @@
+//! One process asks the engine: it leads, or waits for whoever does.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use coflight_core::Runtime;
+use futures_lite::future;
+
+use crate::duty::{Duty, OnForgotten};
+use crate::engine::{Engine, EngineError, Joined, Lead, Name, Nonce, Seen, Token};
+use crate::link::Link;
+use crate::watch::ClusterEventKind;
+
+/// What attending comes to.
+pub(crate) enum Attended<En: Engine, R: Runtime> {
+    /// This process leads.
+    Leads(Duty<En, R>),
+    /// The flight has ended.
+    Ended(Ending),
+    /// The engine is not available.
+    Unavailable(EngineError),
+}
+
+/// How a flight ended elsewhere.
+pub(crate) struct Ending {
+    pub(crate) token: Token,
+    pub(crate) bytes: Arc<[u8]>,
+    pub(crate) lingered: bool,
+}
+
+/// Attends for `name` until the flight has ended, or this process leads it.
+pub(crate) async fn attend<En: Engine, R: Runtime>(
+    link: &Arc<Link<En, R>>,
+    name: &Name,
+    forgotten: &OnForgotten,
+) -> Attended<En, R> {
+    let mut followed = false;
+    loop {
+        // Before asking, so that no change after the answer is missed.
+        let changed = link.engine.changed(name);
+        let asked = link.now();
+        let joined = match join(link, name).await {
+            Ok(joined) => joined,
+            Err(error) => return Attended::Unavailable(error),
+        };
+        match joined {
+            (Joined::Leads(token), nonce) => {
+                let kind = if followed { ClusterEventKind::Succeeded } else { ClusterEventKind::Led };
+                link.tell(kind, name, Some(token));
+                let lead = Lead { name: name.clone(), token, nonce };
+                return Attended::Leads(Duty::new(Arc::clone(link), lead, asked, Arc::clone(forgotten)));
+            }
+            (Joined::Lingers(token, bytes), _) => {
+                link.tell(ClusterEventKind::Lingered, name, Some(token));
+                return Attended::Ended(Ending { token, bytes, lingered: true });
+            }
+            (Joined::Follows(token), _) => {
+                if !followed {
+                    link.tell(ClusterEventKind::Followed, name, Some(token));
+                    followed = true;
+                }
+                match follow(link, name, token, changed, forgotten).await {
+                    Ok(Some(bytes)) => {
+                        link.tell(ClusterEventKind::Answered, name, Some(token));
+                        return Attended::Ended(Ending { token, bytes, lingered: false });
+                    }
+                    // Nobody leads: perhaps this process will.
+                    Ok(None) => {}
+                    Err(error) => return Attended::Unavailable(error),
+                }
+            }
+        }
+    }
+}
+
+/// `None`: the flight is gone without an ending.
+async fn follow<En: Engine, R: Runtime>(
+    link: &Arc<Link<En, R>>,
+    name: &Name,
+    token: Token,
+    changed: impl Future<Output = ()>,
+    forgotten: &OnForgotten,
+) -> Result<Option<Arc<[u8]>>, EngineError> {
+    future::or(changed, link.sleep(link.beat())).await;
+    loop {
+        let changed = link.engine.changed(name);
+        match link.ask("look", || link.engine.look(name, token)).await? {
+            Seen::Ended(bytes) => return Ok(Some(bytes)),
+            Seen::Gone => return Ok(None),
+            Seen::Flies { forgotten: is_forgotten } => {
+                if is_forgotten {
+                    forgotten();
+                }
+            }
+        }
+        future::or(changed, link.sleep(link.beat())).await;
+    }
+}
+
+/// Joins. If nobody waits for the answer any more, or it did not come in time, whatever was led by then is given up.
+async fn join<En: Engine, R: Runtime>(link: &Arc<Link<En, R>>, name: &Name) -> Result<(Joined, Nonce), EngineError> {
+    let nonce = Nonce::random()?;
+    let mut asking = Asking { link, name, nonce, answered: false };
+    let joined = link.ask("join", || link.engine.join(name, nonce, link.lease)).await?;
+    asking.answered = true;
+    Ok((joined, nonce))
+}
+
+struct Asking<'a, En: Engine, R: Runtime> {
+    link: &'a Arc<Link<En, R>>,
+    name: &'a Name,
+    nonce: Nonce,
+    answered: bool,
+}
+
+impl<En: Engine, R: Runtime> Drop for Asking<'_, En, R> {
+    fn drop(&mut self) {
+        if self.answered {
+            return;
+        }
+        let (link, name, nonce) = (Arc::clone(self.link), self.name.clone(), self.nonce);
+        self.link.spawn(async move {
+            // Who asks again gets the same answer. If the flight is not this one's, following it has no consequence but that its leader believes, for
+            // a moment, that somebody waits.
+            let joined = link.ask("join", || link.engine.join(&name, nonce, LEAST)).await;
+            if let Ok(Joined::Leads(token)) = joined {
+                let lead = Lead { name, token, nonce };
+                let _ = link.ask("resign", || link.engine.resign(&lead)).await;
+            }
+        });
+    }
+}
+
+/// Of a lease that is given up at once.
+const LEAST: Duration = Duration::from_millis(1);

@@ -1,0 +1,358 @@
+//! The verbs, with options for one call.
+
+use std::fmt;
+use std::future::Future;
+use std::hash::{BuildHasher, Hash};
+use std::sync::Arc;
+use std::time::Duration;
+
+use coflight_core::{AsKey, Runtime, SharedError, TryError as Core};
+use futures_lite::future;
+use serde::Serialize;
+
+use crate::across::{Across, Slot, Wants};
+use crate::landing::{Delivered, Undelivered, alone};
+use crate::engine::Engine;
+use crate::error::{Error, TryError};
+use crate::group::Inner;
+use crate::lease::Lease;
+use crate::served::{Answer, Place, Served, Trip};
+
+type Local<'c, K, V, R, S> = coflight_core::Call<'c, K, Result<Delivered<V>, SharedError<Undelivered<V>>>, R, S>;
+
+/// One call to come: options that override the group's, then a verb. From [`Cluster::call`](crate::Cluster::call).
+#[must_use = "options do nothing until a verb is called"]
+pub struct Call<'c, K, V, En: Engine, R, S> {
+    pub(crate) inner: &'c Arc<Inner<K, V, En, R, S>>,
+    pub(crate) local: Local<'c, K, V, R, S>,
+    pub(crate) linger: Duration,
+    pub(crate) timeout: Option<Duration>,
+}
+
+impl<'c, K, V, En: Engine, R: Runtime, S: BuildHasher> Call<'c, K, V, En, R, S> {
+    pub(crate) fn new(inner: &'c Arc<Inner<K, V, En, R, S>>) -> Self {
+        Self { inner, local: inner.local.call(), linger: inner.linger, timeout: inner.timeout }
+    }
+
+    /// Overrides [`Builder::linger`](crate::Builder::linger), if this call's work runs.
+    pub fn linger(mut self, linger: impl Into<Option<Duration>>) -> Self {
+        self.linger = linger.into().unwrap_or_default();
+        self
+    }
+
+    /// Overrides [`Builder::timeout`](crate::Builder::timeout). If this call joins a flight of its process, whose limit is set already, this caller alone leaves
+    /// after that time, with the same error.
+    pub fn timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.timeout = limit.into();
+        self.local = self.local.timeout(self.timeout);
+        self
+    }
+
+    /// Overrides [`Builder::wait_timeout`](crate::Builder::wait_timeout).
+    pub fn wait_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.local = self.local.wait_timeout(limit);
+        self
+    }
+
+    /// Overrides [`Builder::max_flights`](crate::Builder::max_flights), if this call would start a flight in its process.
+    pub fn max_flights(mut self, flights: impl Into<Option<usize>>) -> Self {
+        self.local = self.local.max_flights(flights);
+        self
+    }
+
+    /// Overrides [`Builder::detach`](crate::Builder::detach).
+    pub fn detach(mut self, detach: bool) -> Self {
+        self.local = self.local.detach(detach);
+        self
+    }
+
+    /// What [observers](coflight_core::Observer) of the local group get to know of this call.
+    pub fn metadata(mut self, metadata: impl std::any::Any + Send + Sync) -> Self {
+        self.local = self.local.metadata(metadata);
+        self
+    }
+}
+
+impl<'c, K, V, En, R, S> Call<'c, K, V, En, R, S>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+    En: Engine,
+    R: Runtime,
+    S: BuildHasher + Send + Sync + 'static,
+{
+    /// [`Cluster::run`](crate::Cluster::run), with this call's options.
+    pub fn run<Q, F, Fut>(self, key: &Q, work: F) -> Answer<impl Future<Output = (Result<V, Error>, Served)>>
+    where
+        Q: ?Sized + AsKey<K> + Serialize,
+        F: FnOnce(Lease) -> Fut,
+        Fut: Future<Output = V>,
+    {
+        Answer::new(self.begin_run(key, work, |_| false))
+    }
+
+    /// [`Cluster::relay`](crate::Cluster::relay), with this call's options.
+    pub fn relay<Q, F, Fut>(self, key: &Q, work: F) -> Answer<impl Future<Output = (Result<V, Error>, Served)>>
+    where
+        Q: ?Sized + AsKey<K> + Serialize,
+        F: FnOnce(Lease) -> Fut + Send + 'static,
+        Fut: Future<Output = V> + Send + 'static,
+    {
+        Answer::new(self.begin_relay(key, work, |_| false))
+    }
+
+    /// [`Cluster::spawn`](crate::Cluster::spawn), with this call's options.
+    pub fn spawn<Q, F, Fut>(self, key: &Q, work: F) -> Answer<impl Future<Output = (Result<V, Error>, Served)>>
+    where
+        Q: ?Sized + AsKey<K> + Serialize,
+        F: FnOnce(Lease) -> Fut + Send + 'static,
+        Fut: Future<Output = V> + Send + 'static,
+    {
+        Answer::new(self.begin_spawn(key, work, |_| false))
+    }
+
+    /// [`Cluster::run_blocking`](crate::Cluster::run_blocking), with this call's options.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cluster::run_blocking`](crate::Cluster::run_blocking).
+    pub fn run_blocking<Q, F>(self, key: &Q, work: F) -> Result<V, Error>
+    where
+        Q: ?Sized + AsKey<K> + Serialize,
+        F: FnOnce(Lease) -> V,
+    {
+        future::block_on(self.run(key, |lease| async move { work(lease) }))
+    }
+
+    async fn begin_run<Q, F, Fut>(self, key: &Q, work: F, failed: fn(&V) -> bool) -> (Result<V, Error>, Served)
+    where
+        Q: ?Sized + AsKey<K> + Serialize,
+        F: FnOnce(Lease) -> Fut,
+        Fut: Future<Output = V>,
+    {
+        let (slot, wants) = (Slot::new(work), self.wants(failed));
+        loop {
+            let across = || Across::new(self.inner, key, slot.clone(), wants).in_place();
+            let (landed, local) = self.local.clone().try_run(key, across).with_served().await;
+            if let Some(concluded) = conclude(self.inner, &slot, landed, local).await {
+                return concluded;
+            }
+        }
+    }
+
+    async fn begin_relay<Q, F, Fut>(self, key: &Q, work: F, failed: fn(&V) -> bool) -> (Result<V, Error>, Served)
+    where
+        Q: ?Sized + AsKey<K> + Serialize,
+        F: FnOnce(Lease) -> Fut + Send + 'static,
+        Fut: Future<Output = V> + Send + 'static,
+    {
+        let (slot, wants) = (Slot::new(work), self.wants(failed));
+        loop {
+            let across = || Across::new(self.inner, key, slot.clone(), wants).carried();
+            let (landed, local) = self.local.clone().try_relay(key, across).with_served().await;
+            if let Some(concluded) = conclude(self.inner, &slot, landed, local).await {
+                return concluded;
+            }
+        }
+    }
+
+    async fn begin_spawn<Q, F, Fut>(self, key: &Q, work: F, failed: fn(&V) -> bool) -> (Result<V, Error>, Served)
+    where
+        Q: ?Sized + AsKey<K> + Serialize,
+        F: FnOnce(Lease) -> Fut + Send + 'static,
+        Fut: Future<Output = V> + Send + 'static,
+    {
+        let (slot, wants) = (Slot::new(work), self.wants(failed));
+        loop {
+            let across = || Across::new(self.inner, key, slot.clone(), wants).carried();
+            let (landed, local) = self.local.clone().try_spawn(key, across).with_served().await;
+            if let Some(concluded) = conclude(self.inner, &slot, landed, local).await {
+                return concluded;
+            }
+        }
+    }
+
+    fn wants(&self, failed: fn(&V) -> bool) -> Wants<V> {
+        Wants { failed, linger: self.linger, timeout: self.timeout }
+    }
+}
+
+impl<'c, K, T, E, En, R, S> Call<'c, K, Result<T, SharedError<E>>, En, R, S>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    T: Clone + Send + Sync + 'static,
+    E: Send + Sync + 'static,
+    En: Engine,
+    R: Runtime,
+    S: BuildHasher + Send + Sync + 'static,
+{
+    /// [`Cluster::try_run`](crate::Cluster::try_run), with this call's options.
+    pub fn try_run<Q, F, Fut>(
+        self,
+        key: &Q,
+        work: F,
+    ) -> Answer<impl Future<Output = (Result<T, TryError<E>>, Served)>>
+    where
+        Q: ?Sized + AsKey<K> + Serialize,
+        F: FnOnce(Lease) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        Answer::new(async move { flatten(self.begin_run(key, shared(work), Result::is_err).await) })
+    }
+
+    /// [`Cluster::try_relay`](crate::Cluster::try_relay), with this call's options.
+    pub fn try_relay<Q, F, Fut>(
+        self,
+        key: &Q,
+        work: F,
+    ) -> Answer<impl Future<Output = (Result<T, TryError<E>>, Served)>>
+    where
+        Q: ?Sized + AsKey<K> + Serialize,
+        F: FnOnce(Lease) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        Answer::new(async move { flatten(self.begin_relay(key, shared(work), Result::is_err).await) })
+    }
+
+    /// [`Cluster::try_spawn`](crate::Cluster::try_spawn), with this call's options.
+    pub fn try_spawn<Q, F, Fut>(
+        self,
+        key: &Q,
+        work: F,
+    ) -> Answer<impl Future<Output = (Result<T, TryError<E>>, Served)>>
+    where
+        Q: ?Sized + AsKey<K> + Serialize,
+        F: FnOnce(Lease) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        Answer::new(async move { flatten(self.begin_spawn(key, shared(work), Result::is_err).await) })
+    }
+
+    /// [`Cluster::try_run_blocking`](crate::Cluster::try_run_blocking), with this call's options.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cluster::try_run_blocking`](crate::Cluster::try_run_blocking).
+    pub fn try_run_blocking<Q, F>(self, key: &Q, work: F) -> Result<T, TryError<E>>
+    where
+        Q: ?Sized + AsKey<K> + Serialize,
+        F: FnOnce(Lease) -> Result<T, E>,
+    {
+        future::block_on(self.try_run(key, |lease| async move { work(lease) }))
+    }
+}
+
+/// What a caller makes of the end of its local flight.
+pub(crate) enum Settled<V> {
+    Got(V, Trip),
+    Failed(Error),
+    /// It is to ask again, if it still has a work.
+    Again,
+    /// It is to do the work for itself.
+    Alone,
+}
+
+pub(crate) fn settle<K, V: Clone, En: Engine, R, S>(
+    inner: &Inner<K, V, En, R, S>,
+    landed: Result<Delivered<V>, Core<Undelivered<V>>>,
+) -> Settled<V> {
+    let got = |delivered: Delivered<V>| {
+        answered(inner, &delivered.trip);
+        Settled::Got(delivered.value, delivered.trip)
+    };
+    let undelivered = match landed {
+        Ok(delivered) => return got(delivered),
+        Err(Core::Work(undelivered)) => undelivered,
+        Err(Core::Flight(error)) => return Settled::Failed(Error::Flight(error)),
+        // There is no other; the type may grow.
+        Err(_) => return Settled::Again,
+    };
+    Settled::Failed(match &*undelivered {
+        Undelivered::Failed(delivered) => return got(delivered.clone()),
+        Undelivered::Again => return Settled::Again,
+        Undelivered::Alone => return Settled::Alone,
+        Undelivered::Panicked(panic) => Error::PanickedElsewhere(panic.clone()),
+        Undelivered::Cancelled => Error::Flight(coflight_core::Error::Cancelled),
+        Undelivered::TimedOut => Error::Flight(coflight_core::Error::TimedOut),
+        Undelivered::Unavailable(error) => Error::Unavailable(error.clone()),
+        Undelivered::Key(error) => Error::Key(error.clone()),
+    })
+}
+
+/// What a caller of a verb gets, or `None`: it is to ask again.
+async fn conclude<K, V, En, R, S, F, Fut>(
+    inner: &Inner<K, V, En, R, S>,
+    slot: &Slot<F>,
+    landed: Result<Delivered<V>, Core<Undelivered<V>>>,
+    local: coflight_core::Served,
+) -> Option<(Result<V, Error>, Served)>
+where
+    V: Clone,
+    En: Engine,
+    F: FnOnce(Lease) -> Fut,
+    Fut: Future<Output = V>,
+{
+    let (result, trip) = match settle(inner, landed) {
+        Settled::Got(value, trip) => (Ok(value), Some(trip)),
+        Settled::Failed(error) => (Err(error), None),
+        Settled::Again if slot.is_empty() => (Err(Error::LeaseLost), None),
+        Settled::Again => return None,
+        Settled::Alone => match slot.take() {
+            Some(work) => (Ok(work(Lease::none()).await), Some(alone(&inner.link.process))),
+            None => (Err(Error::LeaseLost), None),
+        },
+    };
+    Some((result, Served { local, trip }))
+}
+
+/// Tells the caller's span where its result is from.
+fn answered<K, V, En: Engine, R, S>(inner: &Inner<K, V, En, R, S>, trip: &Trip) {
+    if !matches!(trip.place, Place::Elsewhere | Place::Lingered) {
+        return;
+    }
+    #[cfg(feature = "tracing")]
+    crate::propagation::answered(&inner.name, trip);
+    if let Some(propagation) = &inner.propagation {
+        propagation.answered(trip);
+    }
+}
+
+/// The work, with its error made shareable.
+fn shared<F, Fut, T, E>(work: F) -> impl FnOnce(Lease) -> SharedErr<Fut>
+where
+    F: FnOnce(Lease) -> Fut,
+    Fut: Future<Output = Result<T, E>>,
+{
+    move |lease| SharedErr { work: work(lease) }
+}
+
+pin_project_lite::pin_project! {
+    struct SharedErr<Fut> {
+        #[pin]
+        work: Fut,
+    }
+}
+
+impl<T, E, Fut: Future<Output = Result<T, E>>> Future for SharedErr<Fut> {
+    type Output = Result<T, SharedError<E>>;
+
+    fn poll(self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {
+        self.project().work.poll(cx).map(|result| result.map_err(SharedError::new))
+    }
+}
+
+fn flatten<T, E>(
+    (result, served): (Result<Result<T, SharedError<E>>, Error>, Served),
+) -> (Result<T, TryError<E>>, Served) {
+    let result = match result {
+        Ok(work) => work.map_err(TryError::Work),
+        Err(error) => Err(TryError::Flight(error)),
+    };
+    (result, served)
+}
+
+impl<K, V, En: Engine, R, S> fmt::Debug for Call<'_, K, V, En, R, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("group", &self.inner.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,108 @@
+//! A work that goes on for callers of other processes after all of its own have left.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use coflight_core::Runtime;
+use futures_lite::future;
+
+use crate::landing::Landed;
+use crate::engine::{Engine, Lead};
+use crate::lease::{Keeping, Status};
+use crate::link::Link;
+use crate::watch::ClusterEventKind;
+
+type Work<V> = Pin<Box<dyn Future<Output = Landed<V>> + Send>>;
+
+/// How close to the end of its time limit a work is taken to have reached it.
+const CLOSE: Duration = Duration::from_millis(2);
+
+/// Polls the work. Dropped before it is done, it leaves it to a task of its own, for as long as somebody elsewhere waits.
+pub(crate) struct Carried<V: Send + 'static, En: Engine, R: Runtime> {
+    work: Option<Work<V>>,
+    link: Arc<Link<En, R>>,
+    lead: Lead,
+    keeping: Arc<Keeping>,
+    deadline: Option<Duration>,
+}
+
+impl<V: Send + 'static, En: Engine, R: Runtime> Carried<V, En, R> {
+    pub(crate) fn new(
+        work: Work<V>,
+        link: Arc<Link<En, R>>,
+        lead: Lead,
+        keeping: Arc<Keeping>,
+        deadline: Option<Duration>,
+    ) -> Self {
+        Self { work: Some(work), link, lead, keeping, deadline }
+    }
+}
+
+impl<V: Send + 'static, En: Engine, R: Runtime> Unpin for Carried<V, En, R> {}
+
+impl<V: Send + 'static, En: Engine, R: Runtime> Future for Carried<V, En, R> {
+    type Output = Landed<V>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Landed<V>> {
+        // Out of its place meanwhile, so that a work that panicked is not polled again.
+        let Some(mut work) = self.work.take() else { unreachable!("it was polled after it was done") };
+        let polled = work.as_mut().poll(cx);
+        if polled.is_pending() {
+            self.work = Some(work);
+        }
+        polled
+    }
+}
+
+impl<V: Send + 'static, En: Engine, R: Runtime> Drop for Carried<V, En, R> {
+    fn drop(&mut self) {
+        let Some(work) = self.work.take() else { return };
+        let now = self.link.now();
+        // What its own process dropped because its time was over is not to go on.
+        let timed_out = self.deadline.is_some_and(|deadline| now.saturating_add(CLOSE) >= deadline);
+        if timed_out || !matches!(self.keeping.state().status, Status::Held) {
+            return;
+        }
+        let (link, lead, keeping) = (Arc::clone(&self.link), self.lead.clone(), Arc::clone(&self.keeping));
+        let left = self.deadline.map(|deadline| deadline.saturating_sub(now));
+        self.link.spawn(async move {
+            let unwanted = unwanted(&link, &lead, &keeping, now);
+            let late = async {
+                match left {
+                    Some(left) => link.sleep(left).await,
+                    None => future::pending().await,
+                }
+            };
+            let done = async { drop(work.await) };
+            future::or(unwanted, future::or(late, done)).await;
+        });
+    }
+}
+
+/// Ready when nobody waits, in no process, or the flight was ended.
+async fn unwanted<En: Engine, R: Runtime>(link: &Link<En, R>, lead: &Lead, keeping: &Keeping, since: Duration) {
+    let mut told = false;
+    // Who waits is known from the next renewal on.
+    keeping.wake();
+    loop {
+        let changed = keeping.listen();
+        {
+            let state = keeping.state();
+            match (&state.status, state.followed) {
+                (Status::Held, Some(followed)) if followed.at >= since && !followed.by => return,
+                (Status::Held, Some(followed)) if followed.at >= since => {
+                    if !told {
+                        link.tell(ClusterEventKind::Continued, &lead.name, Some(lead.token));
+                        told = true;
+                    }
+                }
+                (Status::Held, _) => {}
+                _ => return,
+            }
+        }
+        changed.await;
+    }
+}

@@ -1,0 +1,91 @@
+//! How values become bytes.
+
+use std::error::Error as StdError;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A way to turn values into bytes and back, for [`Builder::codec`](crate::Builder::codec).
+///
+/// All processes of a cluster must use the same. Changing it is a change of [schema](crate::Builder::schema).
+///
+/// ```
+/// use coflight_cluster::Codec;
+/// use serde::{Serialize, de::DeserializeOwned};
+///
+/// /// For those who like to read what lies in their engine.
+/// struct Json;
+///
+/// impl Codec for Json {
+///     type Error = serde_json::Error;
+///
+///     fn encode<T: Serialize>(&self, value: &T) -> Result<Vec<u8>, Self::Error> {
+///         serde_json::to_vec(value)
+///     }
+///
+///     fn decode<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, Self::Error> {
+///         serde_json::from_slice(bytes)
+///     }
+/// }
+/// # assert_eq!(Json.decode::<Vec<u8>>(&Json.encode(&[1, 2]).unwrap()).unwrap(), [1, 2]);
+/// ```
+pub trait Codec: Send + Sync + 'static {
+    /// Why a value cannot be encoded, or bytes cannot be decoded.
+    type Error: StdError + Send + Sync + 'static;
+
+    /// The value as bytes.
+    ///
+    /// # Errors
+    ///
+    /// If this value cannot be written in this way. Then it is not shared beyond its own process.
+    fn encode<T: Serialize>(&self, value: &T) -> Result<Vec<u8>, Self::Error>;
+
+    /// The value that `bytes` are.
+    ///
+    /// # Errors
+    ///
+    /// If they are not. Then the process that got them does the work itself.
+    fn decode<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, Self::Error>;
+}
+
+/// The default: [MessagePack](https://msgpack.org), with the names of fields.
+///
+/// Binary, and compact but for those names. They are there because without them a type that skips a field, or has grown one, can be read as something
+/// else without an error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MessagePack;
+
+/// Why MessagePack could not be written or read.
+#[derive(Debug)]
+pub struct MessagePackError(Box<dyn StdError + Send + Sync>);
+
+impl Codec for MessagePack {
+    type Error = MessagePackError;
+
+    fn encode<T: Serialize>(&self, value: &T) -> Result<Vec<u8>, MessagePackError> {
+        rmp_serde::to_vec_named(value).map_err(|error| MessagePackError(error.into()))
+    }
+
+    fn decode<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, MessagePackError> {
+        // From a reader, so that what is left over is seen.
+        let mut rest = bytes;
+        let value = rmp_serde::from_read(&mut rest).map_err(|error| MessagePackError(error.into()))?;
+        if rest.is_empty() {
+            Ok(value)
+        } else {
+            Err(MessagePackError(format!("{} bytes too many", rest.len()).into()))
+        }
+    }
+}
+
+impl std::fmt::Display for MessagePackError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl StdError for MessagePackError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source()
+    }
+}

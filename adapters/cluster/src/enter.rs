@@ -1,0 +1,302 @@
+//! `enter`: leading by hand, for all processes.
+
+use std::fmt;
+use std::hash::{BuildHasher, Hash};
+use std::sync::Arc;
+use std::time::Duration;
+
+use coflight_core::{AsKey, Entry, Role, Runtime, SharedError};
+use futures_lite::future;
+use serde::Serialize;
+
+use crate::attend::{Attended, attend};
+use crate::call::{Call, Settled, settle};
+use crate::duty::Duty;
+use crate::engine::Engine;
+use crate::envelope::{Envelope, Outcome};
+use crate::error::{Error, TryError};
+use crate::group::{Cluster, Inner};
+use crate::landing::{Delivered, Done, Landed, Undelivered, alone, hand_out, land};
+use crate::lease::Lease;
+use crate::link::OnOutage;
+use crate::served::Trip;
+use crate::watch::ClusterEventKind;
+
+type LocalLeader<K, V, R, S> = coflight_core::Leader<K, Result<Delivered<V>, SharedError<Undelivered<V>>>, R, S>;
+
+/// What [`Cluster::enter`] comes to.
+pub enum Turn<K, V, En: Engine, R: Runtime, S> {
+    /// There is a result.
+    Value(V, Trip),
+    /// The caller is to run the work.
+    Leader(Leader<K, V, En, R, S>),
+}
+
+/// The duty to bring a flight of all processes to its end, and the right to choose how: [`complete`](Self::complete),
+/// [`release`](Self::release), or drop to abandon it, upon which another caller, of this process or another, leads.
+///
+/// The work is taken to run for as long as it lives: its lease is renewed until then.
+#[must_use = "dropping it abandons the flight"]
+pub struct Leader<K, V, En: Engine, R: Runtime, S> {
+    inner: Arc<Inner<K, V, En, R, S>>,
+    /// Of the flight of its own process. None: it was released, and is alone.
+    local: Option<LocalLeader<K, V, R, S>>,
+    /// None: without the engine.
+    duty: Option<Duty<En, R>>,
+    linger: Duration,
+}
+
+impl<K, V, En, R, S> Cluster<K, V, En, R, S>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+    En: Engine,
+    R: Runtime,
+    S: BuildHasher + Send + Sync + 'static,
+{
+    /// The primitive below the verbs: waits for the result of whoever leads, or leads. For those who decide themselves where the work runs.
+    ///
+    /// ```
+    /// # use coflight_blocking::{Threads, wait};
+    /// use coflight_cluster::{Cluster, InProcess, Turn};
+    ///
+    /// # wait(async {
+    /// let flights: Cluster<String, u64, _, _> = Cluster::new("answers", InProcess::new(), Threads::new());
+    /// let answer = match flights.enter("life").await? {
+    ///     Turn::Value(value, _) => value,
+    ///     Turn::Leader(leader) => leader.complete(42).await?,
+    /// };
+    /// assert_eq!(answer, 42);
+    /// # Ok::<(), coflight_cluster::Error>(()) }).unwrap();
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the flight.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn enter<Q>(&self, key: &Q) -> Result<Turn<K, V, En, R, S>, Error>
+    where
+        Q: ?Sized + AsKey<K> + Serialize,
+    {
+        self.call().enter(key).await
+    }
+}
+
+impl<K, V, En, R, S> Call<'_, K, V, En, R, S>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+    En: Engine,
+    R: Runtime,
+    S: BuildHasher + Send + Sync + 'static,
+{
+    /// [`Cluster::enter`], with this call's options. Its own limit, [`wait_timeout`](Self::wait_timeout), holds while it waits for another caller of its
+    /// process.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cluster::enter`].
+    pub async fn enter<Q>(self, key: &Q) -> Result<Turn<K, V, En, R, S>, Error>
+    where
+        Q: ?Sized + AsKey<K> + Serialize,
+    {
+        let call = self;
+        loop {
+            let settled = match call.local.clone().enter(key) {
+                Entry::Leader(leader) => return call.across(key, leader).await,
+                Entry::Follower(follower) => match follower.await? {
+                    coflight_core::Turn::Leader(leader) => return call.across(key, leader).await,
+                    coflight_core::Turn::Value(landed) => {
+                        settle(call.inner, landed.map_err(coflight_core::TryError::Work))
+                    }
+                },
+            };
+            match settled {
+                Settled::Again => {}
+                settled => return call.turn(settled),
+            }
+        }
+    }
+
+    /// The first of its process asks the engine.
+    async fn across<Q>(
+        &self,
+        key: &Q,
+        mut local: LocalLeader<K, V, R, S>,
+    ) -> Result<Turn<K, V, En, R, S>, Error>
+    where
+        Q: ?Sized + AsKey<K> + Serialize,
+    {
+        let inner = self.inner;
+        if local.role() == Role::Alone {
+            return Ok(self.leads(Some(local), None));
+        }
+        let name = match inner.name(key, local.key()) {
+            Ok(name) => name,
+            Err(error) => return self.finish(local, Err(Undelivered::Key(error))),
+        };
+        let forgotten = inner.forgets(local.key().clone());
+        let deadline = self.timeout.map(|timeout| inner.link.now().saturating_add(timeout));
+        let attended = {
+            let attended = async { Some(attend(&inner.link, &name, &forgotten).await) };
+            let ended = async {
+                local.cancelled().await;
+                None
+            };
+            future::or(attended, ended).await
+        };
+        match attended {
+            Some(Attended::Leads(mut duty)) => {
+                duty.deadline = deadline;
+                // Nobody can see whether the work is driven.
+                duty.keeping().never_idle();
+                Ok(self.leads(Some(local), Some(duty)))
+            }
+            Some(Attended::Ended(ending)) => match land(inner, &name, &ending) {
+                Some(landed) => self.finish(local, landed),
+                None => Ok(self.leads(Some(local), None)),
+            },
+            Some(Attended::Unavailable(_)) if inner.link.outage == OnOutage::CarryOn => {
+                Ok(self.leads(Some(local), None))
+            }
+            Some(Attended::Unavailable(error)) => self.finish(local, Err(Undelivered::Unavailable(error))),
+            // What ended it is what everybody gets.
+            None => self.finish(local, Err(Undelivered::Again)),
+        }
+    }
+
+    fn finish(&self, local: LocalLeader<K, V, R, S>, landed: Landed<V>) -> Result<Turn<K, V, En, R, S>, Error> {
+        self.turn(settle(self.inner, local.try_complete(landed)))
+    }
+
+    fn turn(&self, settled: Settled<V>) -> Result<Turn<K, V, En, R, S>, Error> {
+        match settled {
+            Settled::Got(value, trip) => Ok(Turn::Value(value, trip)),
+            Settled::Failed(error) => Err(error),
+            Settled::Alone => Ok(self.leads(None, None)),
+            Settled::Again => Err(Error::LeaseLost),
+        }
+    }
+
+    fn leads(&self, local: Option<LocalLeader<K, V, R, S>>, duty: Option<Duty<En, R>>) -> Turn<K, V, En, R, S> {
+        let inner = Arc::clone(self.inner);
+        if duty.is_none() {
+            inner.link.watch.tell(ClusterEventKind::Alone, None, None);
+        }
+        Turn::Leader(Leader { inner, local, duty, linger: self.linger })
+    }
+}
+
+impl<K, V, En, R, S> Leader<K, V, En, R, S>
+where
+    V: Clone,
+    En: Engine,
+    R: Runtime,
+{
+    /// The lease, with the fencing token.
+    pub fn lease(&self) -> Lease {
+        self.duty.as_ref().map_or_else(Lease::none, Duty::lease)
+    }
+
+    /// How many callers of its own process wait for the result, this one included.
+    pub fn callers(&self) -> usize {
+        self.local.as_ref().map_or(1, coflight_core::Leader::callers)
+    }
+
+    /// Ready when nobody of its own process waits for a result any more: the flight was cancelled there, or its time is over. Whether the lease is
+    /// lost is told by [`Lease::lost`].
+    pub async fn cancelled(&mut self) {
+        match &mut self.local {
+            Some(local) => local.cancelled().await,
+            None => future::pending().await,
+        }
+    }
+
+    /// Ends the flight with `value`, for everyone, and gives it back.
+    ///
+    /// # Errors
+    ///
+    /// Those of a flight that was ended by somebody else meanwhile. A lease that was lost is no error: the value is for the callers of this process then.
+    pub async fn complete(self, value: V) -> Result<V, Error> {
+        self.end(value, |_| false).await
+    }
+
+    /// Ends the flight because its result cannot be shared: every caller, of every process, goes alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`complete`](Self::complete), and [`Error::Unavailable`].
+    pub async fn release(self) -> Result<(), Error> {
+        let link = &self.inner.link;
+        let ending: Envelope<&[u8]> =
+            Envelope { outcome: Outcome::Released, process: Arc::clone(&link.process), context: None };
+        let mut published = Ok(true);
+        if let Some(mut duty) = self.duty {
+            published = duty.publish(&ending.to_bytes(), Duration::ZERO).await;
+        }
+        if let Some(local) = self.local {
+            local.release()?;
+        }
+        published.map(drop).map_err(Error::Unavailable)
+    }
+
+    async fn end(self, value: V, failed: fn(&V) -> bool) -> Result<V, Error> {
+        let inner = &self.inner;
+        let context = inner.context();
+        let is_failed = failed(&value);
+        let landed = match self.duty {
+            Some(duty) => hand_out(inner, duty, Done { value: Ok(value), failed, linger: self.linger, context }).await,
+            None => {
+                let delivered = Delivered { value, trip: alone(&inner.link.process) };
+                if is_failed { Err(Undelivered::Failed(delivered)) } else { Ok(delivered) }
+            }
+        };
+        let landed = match self.local {
+            Some(local) => local.try_complete(landed),
+            None => landed.map_err(|undelivered| coflight_core::TryError::Work(SharedError::new(undelivered))),
+        };
+        match settle(inner, landed) {
+            Settled::Got(value, _) => Ok(value),
+            Settled::Failed(error) => Err(error),
+            Settled::Again | Settled::Alone => Err(Error::LeaseLost),
+        }
+    }
+}
+
+/// For work that can fail.
+impl<K, T, E, En, R, S> Leader<K, Result<T, SharedError<E>>, En, R, S>
+where
+    T: Clone,
+    En: Engine,
+    R: Runtime,
+{
+    /// [`complete`](Self::complete), for work that can fail.
+    ///
+    /// # Errors
+    ///
+    /// [`TryError::Work`] with the work's error, [`TryError::Flight`] for those of [`complete`](Self::complete).
+    pub async fn try_complete(self, result: Result<T, E>) -> Result<T, TryError<E>> {
+        match self.end(result.map_err(SharedError::new), Result::is_err).await {
+            Ok(result) => result.map_err(TryError::Work),
+            Err(error) => Err(TryError::Flight(error)),
+        }
+    }
+}
+
+impl<K, V: fmt::Debug, En: Engine, R: Runtime, S> fmt::Debug for Turn<K, V, En, R, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Value(value, trip) => f.debug_tuple("Value").field(value).field(trip).finish(),
+            Self::Leader(leader) => leader.fmt(f),
+        }
+    }
+}
+
+impl<K, V, En: Engine, R: Runtime, S> fmt::Debug for Leader<K, V, En, R, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Leader").field("token", &self.duty.as_ref().map(|duty| duty.lead().token)).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,454 @@
+//! The group, as its users hold it.
+
+use std::fmt;
+use std::future::Future;
+use std::hash::{BuildHasher, Hash};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use coflight_core::{AsKey, DefaultHashBuilder, InFlight, Runtime, SharedError, Stats, TryGroup};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::across::Span;
+use crate::landing::{Delivered, Undelivered};
+use crate::builder::{Builder, Coding};
+use crate::call::Call;
+use crate::duty::OnForgotten;
+use crate::engine::{Engine, Lead, Name};
+use crate::envelope::{Envelope, Outcome};
+use crate::error::{Error, KeyError, TryError};
+use crate::lease::Lease;
+use crate::link::Link;
+use crate::naming::Naming;
+use crate::propagation::Propagation;
+use crate::served::{Answer, Served};
+use crate::watch::ClusterStats;
+
+/// A group whose flights span processes: for one key, one execution at a time in all processes that share an [engine](Engine), and one result for
+/// everyone who asked meanwhile, wherever they asked.
+///
+/// The callers of a process coalesce in a local group first, with all its promises; one of them asks the engine, and one process leads. A clone is another
+/// handle to the same group.
+///
+/// What is promised, and what is not, is in the [guide](crate#promises).
+///
+/// | parameter | is |
+/// |---|---|
+/// | `K` | the key: hashed, compared, and written as bytes |
+/// | `V` | what the work produces: cloned, written, and read. `Result<T, SharedError<E>>` for the `try_` verbs: see [`TryCluster`] |
+/// | `En` | the engine |
+/// | `R` | the runtime: a timer, a clock, a way to spawn |
+/// | `S` | the hasher of the local group |
+pub struct Cluster<K, V, En: Engine, R, S = DefaultHashBuilder> {
+    pub(crate) inner: Arc<Inner<K, V, En, R, S>>,
+}
+
+/// A cluster group whose work can fail: `T` on success, `E` on failure, which travels as an error. For the `try_` verbs.
+pub type TryCluster<K, T, E, En, R, S = DefaultHashBuilder> = Cluster<K, Result<T, SharedError<E>>, En, R, S>;
+
+pub(crate) struct Inner<K, V, En: Engine, R, S> {
+    pub(crate) local: TryGroup<K, Delivered<V>, Undelivered<V>, R, S>,
+    pub(crate) link: Arc<Link<En, R>>,
+    pub(crate) naming: Naming<K>,
+    pub(crate) coding: Coding<V>,
+    pub(crate) max_bytes: usize,
+    pub(crate) linger: Duration,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) propagation: Option<Box<dyn Propagation>>,
+    pub(crate) name: String,
+}
+
+impl<K, V, En, R> Cluster<K, V, En, R>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Clone + Serialize + DeserializeOwned + Send + Sync + 'static,
+    En: Engine,
+    R: Runtime,
+{
+    /// A group with the defaults. All processes must give it the same `name`, which other groups on the same engine must not have.
+    #[must_use]
+    pub fn new(name: &str, engine: En, runtime: R) -> Self {
+        Self::builder(name, engine, runtime).build()
+    }
+
+    /// Everything that can be chosen.
+    pub fn builder(name: &str, engine: En, runtime: R) -> Builder<K, V, En, R> {
+        Builder::new(name, engine, runtime)
+    }
+}
+
+/// The verbs. Each returns a future that does nothing until it is polled, and whose [`with_served`](Answer::with_served) says how the caller was served.
+///
+/// The work is a function of a [`Lease`], which has the fencing token.
+impl<K, V, En, R, S> Cluster<K, V, En, R, S>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+    En: Engine,
+    R: Runtime,
+    S: BuildHasher + Send + Sync + 'static,
+{
+    /// [`coflight_core::Group::run`], for all processes: the work of one caller runs, in its own future.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the flight. If it led, its work is dropped, the lease is given up at once, and another caller, of this process or another,
+    /// starts **its own** work.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    ///
+    /// # Panics
+    ///
+    /// With the work's own panic, if this caller ran it.
+    #[doc(alias = "singleflight")]
+    pub fn run<Q, F, Fut>(&self, key: &Q, work: F) -> Answer<impl Future<Output = (Result<V, Error>, Served)>>
+    where
+        Q: ?Sized + AsKey<K> + Serialize,
+        F: FnOnce(Lease) -> Fut,
+        Fut: Future<Output = V>,
+    {
+        self.call().run(key, work)
+    }
+
+    /// [`coflight_core::Group::relay`], for all processes: any caller of the leading process can go on with the one work; when all of them have left, and callers of other
+    /// processes wait, a task of the runtime does.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the flight. The work is dropped within a lease after the last caller anywhere has left.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    ///
+    /// # Panics
+    ///
+    /// With the work's own panic, if this caller started it, or is polling it when the one who started it has left.
+    pub fn relay<Q, F, Fut>(&self, key: &Q, work: F) -> Answer<impl Future<Output = (Result<V, Error>, Served)>>
+    where
+        Q: ?Sized + AsKey<K> + Serialize,
+        F: FnOnce(Lease) -> Fut + Send + 'static,
+        Fut: Future<Output = V> + Send + 'static,
+    {
+        self.call().relay(key, work)
+    }
+
+    /// [`coflight_core::Group::spawn`], for all processes: the work is a task of the runtime, and goes on for as long as anyone waits, in any process.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the flight. The work is dropped within a lease after the last caller anywhere has left.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    ///
+    /// # Panics
+    ///
+    /// With the work's own panic, if this caller started it.
+    pub fn spawn<Q, F, Fut>(&self, key: &Q, work: F) -> Answer<impl Future<Output = (Result<V, Error>, Served)>>
+    where
+        Q: ?Sized + AsKey<K> + Serialize,
+        F: FnOnce(Lease) -> Fut + Send + 'static,
+        Fut: Future<Output = V> + Send + 'static,
+    {
+        self.call().spawn(key, work)
+    }
+
+    /// [`coflight_core::Group::run_blocking`], for all processes: the closure of one caller runs, on its own thread.
+    ///
+    /// # Blocking
+    ///
+    /// Blocks the thread. Never call it from a task of an async runtime.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    ///
+    /// # Panics
+    ///
+    /// With the work's own panic, if this caller ran it.
+    pub fn run_blocking<Q, F>(&self, key: &Q, work: F) -> Result<V, Error>
+    where
+        Q: ?Sized + AsKey<K> + Serialize,
+        F: FnOnce(Lease) -> V,
+    {
+        self.call().run_blocking(key, work)
+    }
+
+    /// The same verbs, with options for one call.
+    pub fn call(&self) -> Call<'_, K, V, En, R, S> {
+        Call::new(&self.inner)
+    }
+}
+
+/// The verbs for work that can fail. The error travels as an error: everyone everywhere gets it, and it never lingers.
+impl<K, T, E, En, R, S> Cluster<K, Result<T, SharedError<E>>, En, R, S>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    T: Clone + Send + Sync + 'static,
+    E: Send + Sync + 'static,
+    En: Engine,
+    R: Runtime,
+    S: BuildHasher + Send + Sync + 'static,
+{
+    /// [`run`](Self::run), for work that can fail.
+    ///
+    /// # Errors
+    ///
+    /// [`TryError::Work`] with the work's error, [`TryError::Flight`] for those of [`run`](Self::run).
+    pub fn try_run<Q, F, Fut>(
+        &self,
+        key: &Q,
+        work: F,
+    ) -> Answer<impl Future<Output = (Result<T, TryError<E>>, Served)>>
+    where
+        Q: ?Sized + AsKey<K> + Serialize,
+        F: FnOnce(Lease) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        self.call().try_run(key, work)
+    }
+
+    /// [`relay`](Self::relay), for work that can fail.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_run`](Self::try_run).
+    pub fn try_relay<Q, F, Fut>(
+        &self,
+        key: &Q,
+        work: F,
+    ) -> Answer<impl Future<Output = (Result<T, TryError<E>>, Served)>>
+    where
+        Q: ?Sized + AsKey<K> + Serialize,
+        F: FnOnce(Lease) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        self.call().try_relay(key, work)
+    }
+
+    /// [`spawn`](Self::spawn), for work that can fail.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_run`](Self::try_run).
+    pub fn try_spawn<Q, F, Fut>(
+        &self,
+        key: &Q,
+        work: F,
+    ) -> Answer<impl Future<Output = (Result<T, TryError<E>>, Served)>>
+    where
+        Q: ?Sized + AsKey<K> + Serialize,
+        F: FnOnce(Lease) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        self.call().try_spawn(key, work)
+    }
+
+    /// [`run_blocking`](Self::run_blocking), for work that can fail.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_run`](Self::try_run).
+    pub fn try_run_blocking<Q, F>(&self, key: &Q, work: F) -> Result<T, TryError<E>>
+    where
+        Q: ?Sized + AsKey<K> + Serialize,
+        F: FnOnce(Lease) -> Result<T, E>,
+    {
+        self.call().try_run_blocking(key, work)
+    }
+}
+
+/// Looking at flights, and ending them.
+impl<K, V, En, R, S> Cluster<K, V, En, R, S>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+    En: Engine,
+    R: Runtime,
+    S: BuildHasher + Send + Sync + 'static,
+{
+    /// Ends the coalescing, not the flight: those aboard get its result, newcomers start afresh; those of this process from the moment this
+    /// returns, those of another as soon as it hears of it, which is at once, or if the news is lost, within a third of a lease. Also ends a result's
+    /// lingering. Returns whether there was a flight in any process, or a result that lingered.
+    ///
+    /// For when what the work is fetching has just changed. The old work and a new one may then run at the same time.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`]: in this process it is forgotten all the same, in the others it may not be. [`Error::Key`].
+    pub async fn forget<Q>(&self, key: &Q) -> Result<bool, Error>
+    where
+        Q: ?Sized + AsKey<K> + Serialize,
+    {
+        let name = self.inner.name(key, &key.to_key());
+        let (link, local) = (&self.inner.link, &self.inner.local);
+        let elsewhere = match &name {
+            Ok(name) => {
+                link.ask("forget", || link.engine.forget(name)).await.map_err(Error::Unavailable)
+            }
+            Err(error) => Err(Error::Key(error.clone())),
+        };
+        let here = local.forget(key);
+        elsewhere.map(|elsewhere| elsewhere || here)
+    }
+
+    /// Ends the flight: everyone aboard, in every process, gets [`Cancelled`](coflight_core::Error::Cancelled), and the work is dropped: in this process as
+    /// [`coflight_core::Group::cancel`] says, in another as soon as it hears of it. Newcomers do not wait for that. Also ends a result's lingering. Returns whether there was
+    /// a flight in any process, or a result that lingered.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`]: in this process it is cancelled all the same, in the others it may not be. [`Error::Key`].
+    pub async fn cancel<Q>(&self, key: &Q) -> Result<bool, Error>
+    where
+        Q: ?Sized + AsKey<K> + Serialize,
+    {
+        let name = self.inner.name(key, &key.to_key());
+        let (link, local) = (&self.inner.link, &self.inner.local);
+        let ending: Envelope<&[u8]> =
+            Envelope { outcome: Outcome::Cancelled, process: Arc::clone(&link.process), context: None };
+        let ending = ending.to_bytes();
+        let elsewhere = match &name {
+            Ok(name) => {
+                let cancel = || link.engine.cancel(name, &ending, link.lease);
+                link.ask("cancel", cancel).await.map_err(Error::Unavailable)
+            }
+            Err(error) => Err(Error::Key(error.clone())),
+        };
+        let here = local.cancel(key);
+        elsewhere.map(|elsewhere| elsewhere || here)
+    }
+
+    /// Whether callers of this process wait for `key`, or one of them leads.
+    pub fn contains<Q: ?Sized + AsKey<K>>(&self, key: &Q) -> bool {
+        self.inner.local.contains(key)
+    }
+}
+
+impl<K, V, En: Engine, R, S> Cluster<K, V, En, R, S> {
+    /// Flights in which callers of this process take part.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.inner.local.len()
+    }
+
+    /// Whether no caller of this process takes part in a flight.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.inner.local.is_empty()
+    }
+
+    /// The accounts of this process's own flights: to them, the work of a flight that another process leads is to wait for its result.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.inner.local.stats()
+    }
+
+    /// What this process did beyond itself.
+    #[must_use]
+    pub fn cluster_stats(&self) -> ClusterStats {
+        self.inner.link.watch.stats()
+    }
+
+    /// What is in flight in this process.
+    #[must_use]
+    pub fn in_flight(&self) -> Vec<InFlight<K>>
+    where
+        K: Clone,
+    {
+        self.inner.local.in_flight()
+    }
+
+    /// The name that all processes know the group by.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// What this process calls itself.
+    #[must_use]
+    pub fn process(&self) -> &str {
+        &self.inner.link.process
+    }
+
+    /// The engine.
+    #[must_use]
+    pub fn engine(&self) -> &En {
+        &self.inner.link.engine
+    }
+}
+
+impl<K, V, En: Engine, R, S> Inner<K, V, En, R, S> {
+    pub(crate) fn name<Q: ?Sized + Serialize>(&self, key: &Q, owned: &K) -> Result<Name, KeyError> {
+        self.naming.name(key, owned).map_err(|error| KeyError(Arc::new(error)))
+    }
+
+    pub(crate) fn encode(&self, value: &V, failed: bool) -> Outcome<Vec<u8>> {
+        match (self.coding.encode)(value) {
+            Some(bytes) if bytes.len() <= self.max_bytes && failed => Outcome::Failure(bytes),
+            Some(bytes) if bytes.len() <= self.max_bytes => Outcome::Value(bytes),
+            _ => Outcome::Unshareable,
+        }
+    }
+
+    pub(crate) fn decode(&self, bytes: &[u8]) -> Option<V> {
+        (self.coding.decode)(bytes)
+    }
+
+    /// The trace that an execution belongs to.
+    pub(crate) fn context(&self) -> Option<Arc<str>> {
+        self.propagation.as_ref().and_then(|propagation| propagation.context()).map(Into::into)
+    }
+
+    #[cfg(feature = "tracing")]
+    pub(crate) fn execution(&self, lead: &Lead) -> Span {
+        crate::propagation::execution(&self.name, lead, &self.link.process)
+    }
+
+    #[cfg(not(feature = "tracing"))]
+    #[allow(clippy::unused_self, reason = "with the feature `tracing` it is used")]
+    pub(crate) fn execution(&self, _lead: &Lead) -> Span {}
+}
+
+impl<K, V, En, R, S> Inner<K, V, En, R, S>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+    En: Engine,
+    R: Runtime,
+    S: BuildHasher + Send + Sync + 'static,
+{
+    /// What to do when another process forgot the key.
+    pub(crate) fn forgets(self: &Arc<Self>, key: K) -> OnForgotten {
+        // Not to keep the group for as long as a lease is renewed.
+        let inner = Arc::downgrade(self);
+        // Once: what is there for the key later is another flight.
+        let told = AtomicBool::new(false);
+        Arc::new(move || {
+            if told.swap(true, Ordering::Relaxed) {
+                return;
+            }
+            if let Some(inner) = inner.upgrade() {
+                inner.local.forget(&key);
+            }
+        })
+    }
+}
+
+impl<K, V, En: Engine, R, S> Clone for Cluster<K, V, En, R, S> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner) }
+    }
+}
+
+impl<K, V, En: Engine, R, S> fmt::Debug for Cluster<K, V, En, R, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster").field("name", &self.name()).field("len", &self.len()).finish_non_exhaustive()
+    }
+}

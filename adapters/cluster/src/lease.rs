@@ -1,0 +1,218 @@
+//! A lease, as the work sees it, and as those who keep it see it.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use event_listener::{Event, EventListener};
+
+use crate::engine::{EngineError, Token};
+
+/// What the work gets: its fencing token, and whether its lease is still held. Clones are the same lease.
+#[derive(Clone)]
+pub struct Lease(Option<(Token, Arc<Keeping>)>);
+
+impl Lease {
+    pub(crate) fn held(token: Token, keeping: &Arc<Keeping>) -> Self {
+        Self(Some((token, Arc::clone(keeping))))
+    }
+
+    pub(crate) fn none() -> Self {
+        Self(None)
+    }
+
+    /// The fencing token of this execution: greater than that of every earlier execution for the key, wherever it ran. `None`: there is no lease,
+    /// because the engine was not available, or a result of another process could not be used.
+    ///
+    /// Pass it along to what the work writes to, and have that refuse a smaller one than it has seen.
+    #[must_use]
+    pub fn token(&self) -> Option<Token> {
+        self.0.as_ref().map(|(token, _)| *token)
+    }
+
+    /// Whether the lease is held, as far as this process knows. It may have been lost without its knowledge: that is what the token is for.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.0.as_ref().is_some_and(|(_, keeping)| matches!(keeping.state().status, Status::Held))
+    }
+
+    /// Ready when the lease is lost, or if there is none. For a work that would rather stop early; if another process took over, it is dropped
+    /// anyway.
+    pub fn lost(&self) -> impl Future<Output = ()> + Send + 'static {
+        let lease = self.clone();
+        async move {
+            let Some((_, keeping)) = &lease.0 else { return };
+            loop {
+                let changed = keeping.listen();
+                if !lease.is_held() {
+                    return;
+                }
+                changed.await;
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease").field("token", &self.token()).field("held", &self.is_held()).finish()
+    }
+}
+
+/// What the work, and the task that renews its lease, know of it.
+pub(crate) struct Keeping {
+    state: Mutex<State>,
+    /// For who drives the work.
+    changed: Event,
+    /// For who renews the lease.
+    wake: Event,
+}
+
+pub(crate) struct State {
+    pub(crate) status: Status,
+    /// After this moment the lease may be somebody else's.
+    pub(crate) valid_until: Duration,
+    /// The work is being polled at this moment, so it is not stuck, however long that takes.
+    polling: bool,
+    /// Since when whoever drives the work was asked to show that it is driven.
+    asked: Option<Duration>,
+    /// Nothing more is to be done for this lease.
+    finished: bool,
+    /// When the engine last answered, and whether somebody elsewhere waited by then.
+    pub(crate) followed: Option<Followed>,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Followed {
+    pub(crate) by: bool,
+    pub(crate) at: Duration,
+}
+
+#[derive(Clone)]
+pub(crate) enum Status {
+    Held,
+    /// Given up, but the work goes on for this process.
+    Unleased,
+    /// Somebody else may lead.
+    Lost,
+    /// Nobody knows: the engine did not answer for as long as the lease lasts.
+    CutOff(EngineError),
+    /// The flight was ended by somebody else.
+    Ended(Arc<[u8]>),
+}
+
+/// Whether the work may be polled.
+pub(crate) enum Turn {
+    Work,
+    /// Not before it is known whether the lease is still held.
+    Wait,
+    Stop(Status),
+}
+
+impl Keeping {
+    pub(crate) fn new(valid_until: Duration) -> Arc<Self> {
+        let state = State {
+            status: Status::Held,
+            valid_until,
+            polling: false,
+            asked: None,
+            finished: false,
+            followed: None,
+        };
+        Arc::new(Self { state: Mutex::new(state), changed: Event::new(), wake: Event::new() })
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For who drives the work: something is new.
+    pub(crate) fn listen(&self) -> EventListener {
+        self.changed.listen()
+    }
+
+    /// For who renews: something is to be done.
+    pub(crate) fn listen_wake(&self) -> EventListener {
+        self.wake.listen()
+    }
+
+    /// Renew now.
+    pub(crate) fn wake(&self) {
+        self.wake.notify(usize::MAX);
+    }
+
+    /// Before the work is polled.
+    pub(crate) fn begin_poll(&self, now: Duration) -> Turn {
+        let mut state = self.state();
+        state.asked = None;
+        match &state.status {
+            Status::Held if now >= state.valid_until => Turn::Wait,
+            Status::Held | Status::Unleased => {
+                state.polling = true;
+                Turn::Work
+            }
+            stopped => Turn::Stop(stopped.clone()),
+        }
+    }
+
+    /// After it.
+    pub(crate) fn end_poll(&self) {
+        self.state().polling = false;
+    }
+
+    /// Whoever holds the lease does not poll, and is taken to be at it until the end.
+    pub(crate) fn never_idle(&self) {
+        self.state().polling = true;
+    }
+
+    /// The lease is held.
+    pub(crate) fn renewed(&self, valid_until: Duration, followed: Followed) {
+        let mut state = self.state();
+        state.valid_until = valid_until;
+        state.followed = Some(followed);
+        drop(state);
+        self.changed.notify(usize::MAX);
+    }
+
+    /// The lease is not held any more, if it was.
+    pub(crate) fn set(&self, status: Status) {
+        let mut state = self.state();
+        if matches!(state.status, Status::Held) {
+            state.status = status;
+        }
+        drop(state);
+        self.changed.notify(usize::MAX);
+    }
+
+    /// The work goes on without a lease.
+    pub(crate) fn unlease(&self) {
+        self.state().status = Status::Unleased;
+    }
+
+    /// Whether the work is driven. It is asked to show that; if it did not for `grace`, its lease is lost, and it is not polled again under it.
+    pub(crate) fn is_driven(&self, now: Duration, grace: Duration) -> bool {
+        let mut state = self.state();
+        match state.asked {
+            _ if state.polling => return true,
+            Some(asked) if now.saturating_sub(asked) >= grace => {
+                state.status = Status::Lost;
+                return false;
+            }
+            Some(_) => {}
+            None => state.asked = Some(now),
+        }
+        drop(state);
+        self.changed.notify(usize::MAX);
+        true
+    }
+
+    pub(crate) fn finish(&self) {
+        self.state().finished = true;
+        self.wake();
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        self.state().finished
+    }
+}

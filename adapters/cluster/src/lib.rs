@@ -1,0 +1,42 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod across;
+mod attend;
+mod builder;
+mod call;
+mod carried;
+mod changes;
+mod codec;
+pub mod conformance;
+mod duty;
+mod engine;
+mod enter;
+mod envelope;
+mod error;
+mod group;
+mod guarded;
+mod health;
+mod in_process;
+mod landing;
+mod lease;
+mod link;
+mod naming;
+mod propagation;
+mod served;
+mod watch;
+
+pub use builder::Builder;
+pub use call::Call;
+pub use changes::{Changed, Changes};
+pub use codec::{Codec, MessagePack, MessagePackError};
+pub use engine::{Engine, EngineError, Joined, Keep, Lead, Name, Nonce, Renewed, Seen, Token};
+pub use enter::{Leader, Turn};
+pub use error::{Error, KeyError, PanicElsewhere, TryError};
+pub use group::{Cluster, TryCluster};
+pub use in_process::{InProcess, Outage};
+pub use lease::Lease;
+pub use link::OnOutage;
+pub use propagation::Propagation;
+pub use served::{Answer, Place, Served, Trip};
+pub use watch::{ClusterEvent, ClusterEventKind, ClusterObserver, ClusterStats};

@@ -1,0 +1,181 @@
+//! What a cluster group does beyond its own process: counted, and told to observers.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::engine::{Name, Token};
+
+/// What can happen between processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ClusterEventKind {
+    /// This process leads a flight: its work begins under a lease.
+    Led,
+    /// It leads one that it followed before: the leader resigned, or lost its lease.
+    Succeeded,
+    /// It follows a flight that another process, or an earlier flight of this one, leads.
+    Followed,
+    /// It got the ending of a flight that it followed.
+    Answered,
+    /// It got a result that lingered.
+    Lingered,
+    /// The ending of a flight that it led is there for the others.
+    Published,
+    /// The ending came too late: the lease was lost.
+    Refused,
+    /// It lost a lease while the work ran.
+    LeaseLost,
+    /// It gave a lease up: its callers left.
+    Resigned,
+    /// The work goes on for callers of other processes, after all of this one left.
+    Continued,
+    /// A work runs for this process alone: the engine was not available.
+    Alone,
+    /// A value could not travel: too large, or it could not be encoded.
+    Unshareable,
+    /// The ending of another process could not be read.
+    Unreadable,
+    /// The engine stopped answering. Told once, until it is back.
+    EngineDown,
+    /// It answers again.
+    EngineUp,
+}
+
+impl ClusterEventKind {
+    /// All, in the order of their declaration.
+    pub const ALL: [Self; 15] = [
+        Self::Led,
+        Self::Succeeded,
+        Self::Followed,
+        Self::Answered,
+        Self::Lingered,
+        Self::Published,
+        Self::Refused,
+        Self::LeaseLost,
+        Self::Resigned,
+        Self::Continued,
+        Self::Alone,
+        Self::Unshareable,
+        Self::Unreadable,
+        Self::EngineDown,
+        Self::EngineUp,
+    ];
+
+    /// In snake case, for logs and labels.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Led => "led",
+            Self::Succeeded => "succeeded",
+            Self::Followed => "followed",
+            Self::Answered => "answered",
+            Self::Lingered => "lingered",
+            Self::Published => "published",
+            Self::Refused => "refused",
+            Self::LeaseLost => "lease_lost",
+            Self::Resigned => "resigned",
+            Self::Continued => "continued",
+            Self::Alone => "alone",
+            Self::Unshareable => "unshareable",
+            Self::Unreadable => "unreadable",
+            Self::EngineDown => "engine_down",
+            Self::EngineUp => "engine_up",
+        }
+    }
+}
+
+/// Something that happened between processes.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ClusterEvent<'e> {
+    /// What.
+    pub kind: ClusterEventKind,
+    /// What the processes call the key, if it is about one.
+    pub name: Option<&'e Name>,
+    /// Which execution, if it is about one with a lease.
+    pub token: Option<Token>,
+}
+
+/// Is told what a cluster group does beyond its own process, for [`Builder::watch`](crate::Builder::watch). What happens inside is for the
+/// [observers](coflight_core::Observer) of the local group.
+///
+/// Called in the middle of things, so it should be quick. If it panics, that is contained.
+pub trait ClusterObserver: Send + Sync {
+    /// Something happened.
+    fn event(&self, event: &ClusterEvent<'_>);
+
+    /// The engine answered an operation, or failed, after this time.
+    fn operation(&self, operation: &'static str, took: Duration, failed: bool) {
+        let _ = (operation, took, failed);
+    }
+}
+
+/// How often each thing [happened](ClusterEventKind) since the group was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "each is the count of the event of its name")]
+pub struct ClusterStats {
+    pub led: u64,
+    pub succeeded: u64,
+    pub followed: u64,
+    pub answered: u64,
+    pub lingered: u64,
+    pub published: u64,
+    pub refused: u64,
+    pub lease_lost: u64,
+    pub resigned: u64,
+    pub continued: u64,
+    pub alone: u64,
+    pub unshareable: u64,
+    pub unreadable: u64,
+    pub engine_down: u64,
+    pub engine_up: u64,
+}
+
+/// Counts, and tells.
+#[derive(Default)]
+pub(crate) struct Watch {
+    counts: [AtomicU64; ClusterEventKind::ALL.len()],
+    pub(crate) observers: Vec<Box<dyn ClusterObserver>>,
+}
+
+impl Watch {
+    pub(crate) fn tell(&self, kind: ClusterEventKind, name: Option<&Name>, token: Option<Token>) {
+        self.counts[kind as usize].fetch_add(1, Ordering::Relaxed);
+        let event = ClusterEvent { kind, name, token };
+        self.each(|observer| observer.event(&event));
+    }
+
+    pub(crate) fn operation(&self, operation: &'static str, took: Duration, failed: bool) {
+        self.each(|observer| observer.operation(operation, took, failed));
+    }
+
+    fn each(&self, tell: impl Fn(&dyn ClusterObserver)) {
+        for observer in &self.observers {
+            let tell = std::panic::AssertUnwindSafe(|| tell(&**observer));
+            // What it was not told is its own loss.
+            let _ = std::panic::catch_unwind(tell);
+        }
+    }
+
+    pub(crate) fn stats(&self) -> ClusterStats {
+        let of = |kind: ClusterEventKind| self.counts[kind as usize].load(Ordering::Relaxed);
+        ClusterStats {
+            led: of(ClusterEventKind::Led),
+            succeeded: of(ClusterEventKind::Succeeded),
+            followed: of(ClusterEventKind::Followed),
+            answered: of(ClusterEventKind::Answered),
+            lingered: of(ClusterEventKind::Lingered),
+            published: of(ClusterEventKind::Published),
+            refused: of(ClusterEventKind::Refused),
+            lease_lost: of(ClusterEventKind::LeaseLost),
+            resigned: of(ClusterEventKind::Resigned),
+            continued: of(ClusterEventKind::Continued),
+            alone: of(ClusterEventKind::Alone),
+            unshareable: of(ClusterEventKind::Unshareable),
+            unreadable: of(ClusterEventKind::Unreadable),
+            engine_down: of(ClusterEventKind::EngineDown),
+            engine_up: of(ClusterEventKind::EngineUp),
+        }
+    }
+}
