@@ -1,0 +1,15 @@
+-- nonce, lease
+local nonce, lease = ARGV[1], ARGV[2]
+local token, flight, ending, owner = current()
+if flight then
+    if ending then return {2, token, ending} end
+    if owner == nonce then return {0, token} end
+    redis.call('HSET', flight, 's', text(millis()))
+    return {1, token}
+end
+token = text(math.max(micros(), (tonumber(token) or 0) + 1))
+flight = name .. ':' .. token
+redis.call('HSET', flight, 'o', nonce)
+redis.call('PEXPIRE', flight, lease)
+redis.call('SET', name, token, 'PX', lease)
+return {0, token}

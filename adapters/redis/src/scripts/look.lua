@@ -1,0 +1,8 @@
+-- token
+local flight = name .. ':' .. ARGV[1]
+local found = redis.call('HMGET', flight, 'o', 'e')
+if found[2] then return {2, found[2]} end
+if not found[1] then return {0} end
+redis.call('HSET', flight, 's', text(millis()))
+if redis.call('GET', name) == ARGV[1] then return {1} end
+return {3}
