@@ -19,8 +19,8 @@ for features in "" portable-atomic; do
 done
 
 step "features of coflight"
-for features in "" std tokio smol async-std blocking board macros metrics tower tracing portable-atomic critical-section \
-    tokio,smol,async-std,blocking,board,macros,metrics,tower,tracing; do
+for features in "" std tokio smol async-std blocking board cluster macros metrics redis tower tracing cluster,metrics cluster,tracing portable-atomic critical-section \
+    tokio,smol,async-std,blocking,board,cluster,macros,metrics,redis,tower,tracing; do
     echo "  '$features'"
     cargo check --quiet -p coflight --lib --no-default-features --features "$features"
 done

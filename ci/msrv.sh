@@ -5,5 +5,5 @@ need_msrv
 
 step "Rust $(/usr/bin/rustc --version | cut -d' ' -f2)"
 msrv_cargo check --quiet -p coflight-core -p coflight-tokio -p coflight-smol -p coflight-async-std -p coflight-blocking
-msrv_cargo check --quiet -p coflight-board -p coflight-metrics -p coflight-tower -p coflight-tracing -p coflight-macros
+msrv_cargo check --quiet -p coflight-board -p coflight-cluster -p coflight-metrics -p coflight-redis -p coflight-tower -p coflight-tracing -p coflight-macros
 msrv_cargo check --quiet -p coflight --lib --all-features

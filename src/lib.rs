@@ -12,6 +12,8 @@
 //! | `async-std` | [`AsyncStd`]; async-std itself is no longer maintained |
 //! | `blocking` | [`Threads`], [`blocking::wait`], [`blocking::wait_timeout`] |
 //! | `board` | [`board`]: a page for axum that shows what is in flight, live |
+//! | `cluster` | [`cluster`]: groups whose flights span processes, over an engine that they share. Costs serde, rmp-serde, hmac, sha2, getrandom |
+//! | `redis` | [`redis`]: Redis or Valkey as that engine. Costs the crate redis, and tokio, on a thread of its own |
 //! | `macros` | [`coalesce`]: the attribute for functions and methods. Costs the build of a macro (with syn), and at run time a look at a static for each call |
 //! | `metrics` | [`Metrics`]: counts for whatever recorder of the `metrics` facade the program has |
 //! | `tower` | [`tower`]: a layer that coalesces HTTP requests and shares bodies as they arrive, and one for any other service |
@@ -60,6 +62,20 @@ pub mod blocking {
 pub mod board {
     #[doc(inline)]
     pub use coflight_board::*;
+}
+
+/// Groups whose flights span processes: one execution for a whole cluster.
+#[cfg(feature = "cluster")]
+pub mod cluster {
+    #[doc(inline)]
+    pub use coflight_cluster::*;
+}
+
+/// [Redis](https://redis.io), or [Valkey](https://valkey.io), as the engine of a [`cluster`].
+#[cfg(feature = "redis")]
+pub mod redis {
+    #[doc(inline)]
+    pub use coflight_redis::*;
 }
 
 /// Layers for [tower](https://docs.rs/tower): HTTP requests, and any other with a key.

@@ -32,6 +32,8 @@ struct State {
     /// Which flight newcomers join, and until when that is remembered.
     current: HashMap<Name, (Token, Duration)>,
     outage: Option<Outage>,
+    /// The last token that was given out, whatever is lost.
+    last: u64,
     operations: u64,
 }
 
@@ -177,9 +179,10 @@ impl Engine for InProcess {
                     }
                 };
             }
-            let last = state.current.get(name).map_or(0, |(token, _)| token.0);
+            let last = state.current.get(name).map_or(0, |(token, _)| token.0).max(state.last);
             let micros = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
             let token = Token(micros.max(last.saturating_add(1)));
+            state.last = token.0;
             let flight =
                 Flight { nonce, looked: None, ending: None, lingers_until: Duration::ZERO, expires: now + lease };
             state.flights.insert((name.clone(), token), flight);

@@ -1,0 +1,106 @@
+//! Promise 3: a lease, renewed while the work runs, and a fencing token that grows.
+
+use std::sync::{Arc, Mutex};
+
+use coflight::cluster::{Lease, Token};
+use coflight_tests::*;
+
+use crate::common::*;
+
+matrix!(the_work_knows_its_token, tokens_fence, a_long_work_keeps_its_lease, a_work_learns_that_its_lease_is_lost);
+
+async fn the_work_knows_its_token(lab: Lab) {
+    let engine = engine(&lab);
+    let [a, b]: [Process<u64>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
+    let mut last = Token(0);
+    for (by, process) in VERBS.into_iter().zip([&a, &b, &a]) {
+        let work = |lease: Lease| async move {
+            assert!(lease.is_held());
+            lease.token().expect("a token").0
+        };
+        let (token, served) = lab.start(call(by, process, KEY, work)).await.returned();
+        let token = Token(token.unwrap());
+        assert_eq!(served.trip.unwrap().token, Some(token));
+        assert!(token > last, "{token} after {last}");
+        last = token;
+    }
+}
+
+/// The example of docs/cluster.md: a store that refuses what is late.
+async fn tokens_fence(lab: Lab) {
+    #[derive(Default)]
+    struct Store {
+        seen: Token2,
+        value: &'static str,
+    }
+    type Token2 = Option<Token>;
+    impl Store {
+        fn write(&mut self, token: Option<Token>, value: &'static str) -> bool {
+            if token < self.seen {
+                return false;
+            }
+            (self.seen, self.value) = (token, value);
+            true
+        }
+    }
+    let engine = engine(&lab);
+    let [a, b]: [Process<bool>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
+    let store = Arc::new(Mutex::new(Store::default()));
+    let writes = |gate: &Gate, value| {
+        let (store, gate) = (store.clone(), gate.clone());
+        move |lease: Lease| async move {
+            gate.wait().await;
+            store.lock().unwrap().write(lease.token(), value)
+        }
+    };
+    let (late, at_once) = (Gate::new(), Gate::new());
+    at_once.open();
+    let mut first = boarded(call(By::Run, &a, KEY, writes(&late, "first")));
+    lab.until(|| poll_now(first.as_mut()).is_pending() && a.cluster_stats().led == 1).await;
+    // Everything is lost, and somebody else leads; the first does not know yet.
+    engine.flush();
+    assert!(lab.start(call(By::Run, &b, KEY, writes(&at_once, "second"))).await.returned().0.unwrap());
+    late.open();
+    let (written, _) = lab.start(first).await.returned();
+    assert!(!written.unwrap(), "what is late is refused");
+    assert_eq!(store.lock().unwrap().value, "second");
+}
+
+async fn a_long_work_keeps_its_lease(lab: Lab) {
+    for by in VERBS {
+        let engine = engine(&lab);
+        let [a, b]: [Process<u32>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
+        let work = Job::default();
+        let leader = lab.start(call(by, &a, KEY, work.value(1)));
+        lab.until(|| work.begun() == 1).await;
+        let follower = lab.start(call(by, &b, KEY, |_| async { unreachable!("a follower's work is never called") }));
+        lab.until(|| b.cluster_stats().followed == 1).await;
+        // One renews, one looks.
+        beats(&lab, &engine, 10, 2, Some(&work)).await;
+        work.gate.open();
+        assert_eq!(leader.await.returned().0.unwrap(), 1, "{by:?}");
+        assert_eq!(follower.await.returned().0.unwrap(), 1);
+        assert_eq!(work.begun(), 1);
+    }
+}
+
+async fn a_work_learns_that_its_lease_is_lost(lab: Lab) {
+    let engine = engine(&lab);
+    let a: Process<bool> = process(&lab, &engine, "a");
+    let begun = Gate::new();
+    let work = {
+        let begun = begun.clone();
+        move |lease: Lease| async move {
+            begun.open();
+            lease.lost().await;
+            lease.is_held()
+        }
+    };
+    let leader = lab.start(call(By::Run, &a, KEY, work));
+    begun.wait().await;
+    engine.flush();
+    beats(&lab, &engine, 1, 1, None).await;
+    let (held, _) = leader.await.returned();
+    assert!(!held.unwrap(), "it was lost, and nobody else leads, so the work went on to here");
+    assert_eq!(a.cluster_stats().lease_lost, 1);
+}

@@ -1,0 +1,149 @@
+//! Promises 4 and 5: a leader that is dead, stuck, or cut off is replaced within a lease, and cannot publish when it is late.
+
+use coflight::cluster::{OnOutage, Place};
+use coflight_tests::*;
+
+use crate::common::*;
+
+matrix!(
+    a_leader_that_vanished_is_replaced_within_a_lease,
+    a_leader_that_is_not_polled_is_replaced_within_a_lease,
+    a_late_leader_takes_its_successors_result,
+    a_late_leader_cannot_publish,
+    who_lost_a_lease_and_is_alone_goes_on,
+    who_may_not_work_without_a_lease_does_not,
+);
+
+/// What is left of a process that was killed: an entry that nobody renews.
+async fn vanished(lab: &Lab, engine: &coflight::cluster::InProcess, key: &'static str) {
+    let dead: Process<u32> = process(lab, engine, "dead");
+    // A runtime of its own, which is then no more.
+    let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let handle = tokio.handle().clone();
+    let on_it = coflight::cluster::Cluster::<String, u32, _, _>::builder(
+        "test",
+        engine.clone(),
+        AnyRuntime::Virtual(Box::new(AnyRuntime::Tokio(coflight::Tokio::new(handle))), lab.time().clone()),
+    )
+    .lease(LEASE)
+    .build();
+    drop(dead);
+    let leads = on_it.clone();
+    tokio.spawn(async move { leads.run(key, |_| std::future::pending()).await });
+    lab.until(|| on_it.cluster_stats().led == 1).await;
+    tokio.shutdown_background();
+}
+
+async fn a_leader_that_vanished_is_replaced_within_a_lease(lab: Lab) {
+    for by in VERBS {
+        let engine = engine(&lab);
+        vanished(&lab, &engine, KEY).await;
+        let b: Process<u32> = process(&lab, &engine, "b");
+        let work = Job::default();
+        work.gate.open();
+        let caller = lab.start(call(by, &b, KEY, work.value(2)));
+        lab.until(|| attended(b.cluster_stats()) == 1).await;
+        let took = pass_until(&lab, LEASE + BEAT, "somebody takes over", || work.begun() == 1).await;
+        assert!(took <= LEASE + BEAT, "{took:?}");
+        assert_eq!(caller.await.returned().0.unwrap(), 2);
+        let stats = b.cluster_stats();
+        assert_eq!((stats.followed, stats.succeeded), (1, 1), "{by:?}");
+    }
+}
+
+/// Of `run`, whose work only its caller can drive.
+async fn a_leader_that_is_not_polled_is_replaced_within_a_lease(lab: Lab) {
+    let engine = engine(&lab);
+    let [a, b]: [Process<u32>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
+    let (stuck, work) = (Job::default(), Job::default());
+    let mut parked = boarded(call(By::Run, &a, KEY, stuck.value(1)));
+    lab.until(|| poll_now(parked.as_mut()).is_pending() && stuck.begun() == 1).await;
+    work.gate.open();
+    let follower = lab.start(call(By::Run, &b, KEY, work.value(2)));
+    lab.until(|| b.cluster_stats().followed == 1).await;
+    pass_until(&lab, LEASE, "somebody takes over", || work.begun() == 1).await;
+    assert_eq!(follower.await.returned().0.unwrap(), 2);
+    // It is polled again, in the middle of nothing: it is not too late for its own callers.
+    stuck.gate.open();
+    assert_eq!(lab.start(parked).await.returned().0.unwrap(), 1);
+    assert_eq!(a.cluster_stats().published, 0, "but for everybody else");
+}
+
+async fn a_late_leader_takes_its_successors_result(lab: Lab) {
+    for by in VERBS {
+        let engine = engine(&lab);
+        let [a, b]: [Process<u32>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
+        let (first, second) = (Job::default(), Job::default());
+        let late = lab.start(call(by, &a, KEY, first.value(1)));
+        lab.until(|| first.begun() == 1).await;
+        engine.flush();
+        let successor = lab.start(call(by, &b, KEY, second.value(2)));
+        lab.until(|| second.begun() == 1).await;
+        // At its next beat it learns of that, and drops its work.
+        beats(&lab, &engine, 1, 1, None).await;
+        lab.until(|| first.gone() == 1 && a.cluster_stats().followed == 1).await;
+        second.gate.open();
+        assert_eq!(successor.await.returned().0.unwrap(), 2);
+        let (value, served) = late.await.returned();
+        assert_eq!((value.unwrap(), served.trip.unwrap().place), (2, Place::Elsewhere), "{by:?}");
+    }
+}
+
+async fn a_late_leader_cannot_publish(lab: Lab) {
+    for by in VERBS {
+        let engine = engine(&lab);
+        let [a, b]: [Process<u32>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
+        let (first, second) = (Job::default(), Job::default());
+        let late = lab.start(call(by, &a, KEY, first.value(1)));
+        lab.until(|| first.begun() == 1).await;
+        engine.flush();
+        let successor = lab.start(call(by, &b, KEY, second.value(2)));
+        lab.until(|| second.begun() == 1).await;
+        let follower = {
+            let c: Process<u32> = process(&lab, &engine, "c");
+            let called = lab.start(call(by, &c, KEY, |_| async { unreachable!() }));
+            lab.until(|| c.cluster_stats().followed == 1).await;
+            called
+        };
+        // Before it learns.
+        first.gate.open();
+        assert_eq!(late.await.returned().0.unwrap(), 1, "for its own callers");
+        assert_eq!((a.cluster_stats().published, a.cluster_stats().refused), (0, 1));
+        second.gate.open();
+        assert_eq!(successor.await.returned().0.unwrap(), 2);
+        assert_eq!(follower.await.returned().0.unwrap(), 2, "{by:?}");
+    }
+}
+
+async fn who_lost_a_lease_and_is_alone_goes_on(lab: Lab) {
+    let engine = engine(&lab);
+    let a: Process<u32> = process(&lab, &engine, "a");
+    let work = Job::default();
+    let caller = lab.start(call(By::Run, &a, KEY, work.value(1)));
+    lab.until(|| work.begun() == 1).await;
+    engine.flush();
+    beats(&lab, &engine, 1, 1, None).await;
+    lab.until(|| a.cluster_stats().lease_lost == 1).await;
+    work.gate.open();
+    assert_eq!(caller.await.returned().0.unwrap(), 1);
+    assert!(engine.is_empty(), "nothing of it was published");
+}
+
+/// With `OnOutage::Refuse`: its callers begin anew, and the one whose work was dropped is told.
+async fn who_may_not_work_without_a_lease_does_not(lab: Lab) {
+    let engine = engine(&lab);
+    let a: Process<u32> = building(&lab, &engine, "a").on_outage(OnOutage::Refuse).build();
+    let (first, second) = (Job::default(), Job::default());
+    let leader = lab.start(call(By::Run, &a, KEY, first.value(1)));
+    lab.until(|| first.begun() == 1).await;
+    let follower = lab.start(call(By::Run, &a, KEY, second.value(2)));
+    lab.until(|| a.stats().hits() == 1).await;
+    engine.flush();
+    beats(&lab, &engine, 1, 1, None).await;
+    lab.until(|| second.begun() == 1).await;
+    assert_eq!(first.gone(), 1);
+    second.gate.open();
+    assert_eq!(follower.await.returned().0.unwrap(), 2);
+    let error = leader.await.returned().0.unwrap_err();
+    assert!(matches!(error, coflight::cluster::Error::LeaseLost), "{error:?}");
+}
