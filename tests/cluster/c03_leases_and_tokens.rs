@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use coflight::cluster::{Lease, Token};
+use coflight::cluster::{Lease, Outage, Token};
 use coflight_tests::*;
 
 use crate::common::*;
@@ -98,9 +98,8 @@ async fn a_work_learns_that_its_lease_is_lost(lab: Lab) {
     };
     let leader = lab.start(call(By::Run, &a, KEY, work));
     begun.wait().await;
-    engine.flush();
-    beats(&lab, &engine, 1, 1, None).await;
-    let (held, _) = leader.await.returned();
-    assert!(!held.unwrap(), "it was lost, and nobody else leads, so the work went on to here");
-    assert_eq!(a.cluster_stats().lease_lost, 1);
+    engine.set_outage(Outage::Refuses);
+    pass_until(&lab, LEASE + BEAT, "the lease is over", || a.cluster_stats().lease_lost == 1).await;
+    let ((held, _), _) = passing(&lab, leader).await;
+    assert!(!held.unwrap(), "it was lost, and the work went on, to here");
 }

@@ -1,6 +1,6 @@
 //! Promises 4 and 5: a leader that is dead, stuck, or cut off is replaced within a lease, and cannot publish when it is late.
 
-use coflight::cluster::{OnOutage, Place};
+use coflight::cluster::Place;
 use coflight_tests::*;
 
 use crate::common::*;
@@ -10,8 +10,7 @@ matrix!(
     a_leader_that_is_not_polled_is_replaced_within_a_lease,
     a_late_leader_takes_its_successors_result,
     a_late_leader_cannot_publish,
-    who_lost_a_lease_and_is_alone_goes_on,
-    who_may_not_work_without_a_lease_does_not,
+    who_lost_a_lease_while_nobody_leads_leads_again,
 );
 
 /// What is left of a process that was killed: an entry that nobody renews.
@@ -63,10 +62,10 @@ async fn a_leader_that_is_not_polled_is_replaced_within_a_lease(lab: Lab) {
     lab.until(|| b.cluster_stats().followed == 1).await;
     pass_until(&lab, LEASE, "somebody takes over", || work.begun() == 1).await;
     assert_eq!(follower.await.returned().0.unwrap(), 2);
-    // It is polled again, in the middle of nothing: it is not too late for its own callers.
+    // It is polled again when all is over: nobody leads, so it goes on where it was, for whoever comes.
     stuck.gate.open();
     assert_eq!(lab.start(parked).await.returned().0.unwrap(), 1);
-    assert_eq!(a.cluster_stats().published, 0, "but for everybody else");
+    assert_eq!((a.cluster_stats().lease_lost, a.cluster_stats().led), (1, 2));
 }
 
 async fn a_late_leader_takes_its_successors_result(lab: Lab) {
@@ -115,35 +114,23 @@ async fn a_late_leader_cannot_publish(lab: Lab) {
     }
 }
 
-async fn who_lost_a_lease_and_is_alone_goes_on(lab: Lab) {
-    let engine = engine(&lab);
-    let a: Process<u32> = process(&lab, &engine, "a");
-    let work = Job::default();
-    let caller = lab.start(call(By::Run, &a, KEY, work.value(1)));
-    lab.until(|| work.begun() == 1).await;
-    engine.flush();
-    beats(&lab, &engine, 1, 1, None).await;
-    lab.until(|| a.cluster_stats().lease_lost == 1).await;
-    work.gate.open();
-    assert_eq!(caller.await.returned().0.unwrap(), 1);
-    assert!(engine.is_empty(), "nothing of it was published");
-}
-
-/// With `OnOutage::Refuse`: its callers begin anew, and the one whose work was dropped is told.
-async fn who_may_not_work_without_a_lease_does_not(lab: Lab) {
-    let engine = engine(&lab);
-    let a: Process<u32> = building(&lab, &engine, "a").on_outage(OnOutage::Refuse).build();
-    let (first, second) = (Job::default(), Job::default());
-    let leader = lab.start(call(By::Run, &a, KEY, first.value(1)));
-    lab.until(|| first.begun() == 1).await;
-    let follower = lab.start(call(By::Run, &a, KEY, second.value(2)));
-    lab.until(|| a.stats().hits() == 1).await;
-    engine.flush();
-    beats(&lab, &engine, 1, 1, None).await;
-    lab.until(|| second.begun() == 1).await;
-    assert_eq!(first.gone(), 1);
-    second.gate.open();
-    assert_eq!(follower.await.returned().0.unwrap(), 2);
-    let error = leader.await.returned().0.unwrap_err();
-    assert!(matches!(error, coflight::cluster::Error::LeaseLost), "{error:?}");
+/// The same work goes on, under another lease, so that nobody begins another.
+async fn who_lost_a_lease_while_nobody_leads_leads_again(lab: Lab) {
+    for by in VERBS {
+        let engine = engine(&lab);
+        let [a, b]: [Process<u32>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
+        let work = Job::default();
+        let caller = lab.start(call(by, &a, KEY, work.value(1)));
+        lab.until(|| work.begun() == 1).await;
+        engine.flush();
+        beats(&lab, &engine, 1, 1, None).await;
+        lab.until(|| a.cluster_stats().led == 2).await;
+        let follower = lab.start(call(by, &b, KEY, |_| async { unreachable!("somebody leads") }));
+        lab.until(|| b.cluster_stats().followed == 1).await;
+        beats(&lab, &engine, 3, 2, Some(&work)).await;
+        work.gate.open();
+        assert_eq!(caller.await.returned().0.unwrap(), 1);
+        assert_eq!(follower.await.returned().0.unwrap(), 1, "{by:?}");
+        assert_eq!(work.begun(), 1);
+    }
 }

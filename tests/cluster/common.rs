@@ -161,6 +161,23 @@ pub(crate) async fn beats(lab: &Lab, engine: &InProcess, beats: usize, processes
     }
 }
 
+/// What a caller gets, while time passes in small steps; how much of it did is told, too.
+pub(crate) async fn passing<T>(lab: &Lab, mut caller: Task<T>) -> (T, Duration) {
+    let began = lab.time().now();
+    loop {
+        for _ in 0..50 {
+            if let Some(ended) = poll_once(&mut caller).await {
+                return (ended.returned(), lab.time().now() - began);
+            }
+            std::thread::yield_now();
+            yield_now().await;
+        }
+        // Whoever runs on a thread of its own needs real time.
+        std::thread::sleep(Duration::from_micros(300));
+        lab.time().advance(PATIENCE / 50);
+    }
+}
+
 /// Lets a time pass, in steps, each of which is given the chance to be noticed, until something holds; at most this long.
 pub(crate) async fn pass_until(lab: &Lab, at_most: Duration, what: &str, mut holds: impl FnMut() -> bool) -> Duration {
     let began = lab.time().now();

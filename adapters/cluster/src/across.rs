@@ -9,16 +9,17 @@ use std::time::Duration;
 use coflight_core::{AsKey, Runtime};
 use serde::Serialize;
 
-use crate::attend::{Attended, Ending, attend};
+use crate::attend::{Attended, Ending, attend, join};
 use crate::carried::Carried;
-use crate::duty::{Duty, OnForgotten};
-use crate::engine::{Engine, EngineError, Name, Renewed};
+use crate::duty::Duty;
+use crate::engine::{Engine, EngineError, Joined, Lead, Name, Renewed};
 use crate::error::KeyError;
 use crate::group::Inner;
 use crate::guarded::{Driven, Guarded};
 use crate::landing::{Delivered, Done, Landed, Undelivered, alone, hand_out, land};
 use crate::lease::{Lease, Status};
 use crate::link::OnOutage;
+use crate::renewing::Hooks;
 use crate::watch::ClusterEventKind;
 
 /// A caller's work, until it is begun.
@@ -63,10 +64,9 @@ impl<V> Copy for Wants<V> {}
 pub(crate) struct Across<K, V, En: Engine, R, S, F> {
     pub(crate) inner: Arc<Inner<K, V, En, R, S>>,
     name: Result<Name, KeyError>,
-    forgotten: OnForgotten,
+    hooks: Hooks,
     slot: Slot<F>,
     wants: Wants<V>,
-    deadline: Option<Duration>,
 }
 
 /// What it came to before the work began.
@@ -90,10 +90,11 @@ where
     where
         Q: ?Sized + AsKey<K> + Serialize,
     {
+        // First this: what follows takes time.
+        let deadline = wants.timeout.map(|timeout| inner.link.now().saturating_add(timeout));
         let owned = key.to_key();
         let name = inner.name(key, &owned);
-        let deadline = wants.timeout.map(|timeout| inner.link.now().saturating_add(timeout));
-        Self { inner: Arc::clone(inner), name, forgotten: inner.forgets(owned), slot, wants, deadline }
+        Self { inner: Arc::clone(inner), name, hooks: inner.hooks(owned, deadline), slot, wants }
     }
 
     /// In the caller's own future.
@@ -114,7 +115,7 @@ where
         match self.begin().await {
             Begun::Leads(this, duty) => {
                 let (link, keeping) = (Arc::clone(&this.inner.link), Arc::clone(duty.keeping()));
-                let (lead, deadline) = (duty.lead().clone(), duty.deadline);
+                let (lead, deadline) = (duty.lead().clone(), duty.deadline());
                 let work: Pin<Box<dyn Future<Output = Landed<V>> + Send>> = Box::pin(this.lead(duty));
                 Carried::new(work, link, lead, keeping, deadline).await
             }
@@ -128,11 +129,8 @@ where
             Ok(name) => name,
             Err(error) => return Begun::Landed(Err(Undelivered::Key(error.clone()))),
         };
-        match attend(&self.inner.link, name, &self.forgotten).await {
-            Attended::Leads(mut duty) => {
-                duty.deadline = self.deadline;
-                Begun::Leads(self, duty)
-            }
+        match attend(&self.inner.link, name, &self.hooks).await {
+            Attended::Leads(duty) => Begun::Leads(self, duty),
             Attended::Ended(ending) => match land(&self.inner, name, &ending) {
                 Some(landed) => Begun::Landed(landed),
                 None => Begun::Alone(self),
@@ -167,8 +165,8 @@ where
                         let done = Done { value: done, failed: self.wants.failed, linger: self.wants.linger, context };
                         return hand_out(&self.inner, duty, done).await;
                     }
-                    Driven::Stopped(status) => match self.stopped(&duty, status).await {
-                        Stopped::GoOn => duty.keeping().unlease(),
+                    Driven::Stopped(status) => match self.stopped(&mut duty, status).await {
+                        Stopped::GoOn => {}
                         stopped => break stopped,
                     },
                 }
@@ -186,32 +184,46 @@ where
                 Begun::Leads(..) | Begun::Alone(..) => Err(Undelivered::Again),
             },
             Stopped::Unavailable(error) => Err(Undelivered::Unavailable(error)),
-            Stopped::GoOn | Stopped::Refused => Err(Undelivered::Again),
+            Stopped::GoOn => Err(Undelivered::Again),
         }
     }
 
     /// The lease is not held any more: what now?
-    async fn stopped(&self, duty: &Duty<En, R>, status: Status) -> Stopped {
+    async fn stopped(&self, duty: &mut Duty<En, R>, status: Status) -> Stopped {
         let link = &self.inner.link;
-        let lead = duty.lead();
-        let carries_on = link.outage == OnOutage::CarryOn;
-        let ended = |bytes| Stopped::Ended(Ending { token: lead.token, bytes, lingered: false });
+        let (name, token) = (duty.lead().name.clone(), duty.lead().token);
+        let ended = |bytes| Stopped::Ended(Ending { token, bytes, lingered: false });
         if let Status::Ended(bytes) = status {
             return ended(bytes);
         }
-        link.tell(ClusterEventKind::LeaseLost, &lead.name, Some(lead.token));
-        if let Status::CutOff(error) = status {
-            return if carries_on { Stopped::GoOn } else { Stopped::Unavailable(error) };
+        link.tell(ClusterEventKind::LeaseLost, &name, Some(token));
+        let error = match status {
+            Status::CutOff(error) => error,
+            _ => match duty.renew().await {
+                Ok(Renewed::Ended(bytes)) => return ended(bytes),
+                // Whoever leads now does the work, and this one is dropped.
+                Ok(Renewed::Lost { succeeded: true }) => return Stopped::Succeeded,
+                // Nobody does it: so this one leads again, and everybody else follows it.
+                Ok(Renewed::Lost { succeeded: false } | Renewed::Held { .. }) => {
+                    let asked = link.now();
+                    match join(link, &name).await {
+                        Ok((Joined::Leads(token), nonce)) => {
+                            link.tell(ClusterEventKind::Led, &name, Some(token));
+                            duty.lead_again(Lead { name, token, nonce }, asked);
+                            return Stopped::GoOn;
+                        }
+                        Ok(_) => return Stopped::Succeeded,
+                        Err(error) => error,
+                    }
+                }
+                Err(error) => error,
+            },
+        };
+        if link.outage == OnOutage::CarryOn {
+            duty.keeping().unlease();
+            return Stopped::GoOn;
         }
-        match duty.renew().await {
-            Ok(Renewed::Ended(bytes)) => ended(bytes),
-            // Whoever leads now does the work, and this one is dropped.
-            Ok(Renewed::Lost { succeeded: true }) => Stopped::Succeeded,
-            // Nobody does it, or nobody knows.
-            Ok(_) | Err(_) if carries_on => Stopped::GoOn,
-            Ok(_) => Stopped::Refused,
-            Err(error) => Stopped::Unavailable(error),
-        }
+        Stopped::Unavailable(error)
     }
 
     async fn alone(self) -> Landed<V> {
@@ -227,14 +239,12 @@ where
 
 /// What follows when a lease is not held any more.
 enum Stopped {
-    /// The work goes on, for this process alone.
+    /// The work goes on.
     GoOn,
     /// Somebody else ended the flight.
     Ended(Ending),
     /// Somebody else leads.
     Succeeded,
-    /// Nobody leads, and without a lease nobody is to work.
-    Refused,
     Unavailable(EngineError),
 }
 

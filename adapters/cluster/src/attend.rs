@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use coflight_core::Runtime;
-use futures_lite::future;
 
-use crate::duty::{Duty, OnForgotten};
+use crate::duty::Duty;
 use crate::engine::{Engine, EngineError, Joined, Lead, Name, Nonce, Seen, Token};
 use crate::link::Link;
+use crate::renewing::Hooks;
 use crate::watch::ClusterEventKind;
 
 /// What attending comes to.
@@ -33,7 +33,7 @@ pub(crate) struct Ending {
 pub(crate) async fn attend<En: Engine, R: Runtime>(
     link: &Arc<Link<En, R>>,
     name: &Name,
-    forgotten: &OnForgotten,
+    hooks: &Hooks,
 ) -> Attended<En, R> {
     let mut followed = false;
     loop {
@@ -49,7 +49,7 @@ pub(crate) async fn attend<En: Engine, R: Runtime>(
                 let kind = if followed { ClusterEventKind::Succeeded } else { ClusterEventKind::Led };
                 link.tell(kind, name, Some(token));
                 let lead = Lead { name: name.clone(), token, nonce };
-                return Attended::Leads(Duty::new(Arc::clone(link), lead, asked, Arc::clone(forgotten)));
+                return Attended::Leads(Duty::new(Arc::clone(link), lead, asked, hooks.clone()));
             }
             (Joined::Lingers(token, bytes), _) => {
                 link.tell(ClusterEventKind::Lingered, name, Some(token));
@@ -60,7 +60,7 @@ pub(crate) async fn attend<En: Engine, R: Runtime>(
                     link.tell(ClusterEventKind::Followed, name, Some(token));
                     followed = true;
                 }
-                match follow(link, name, token, changed, forgotten).await {
+                match follow(link, name, token, changed, hooks).await {
                     Ok(Some(bytes)) => {
                         link.tell(ClusterEventKind::Answered, name, Some(token));
                         return Attended::Ended(Ending { token, bytes, lingered: false });
@@ -80,29 +80,32 @@ async fn follow<En: Engine, R: Runtime>(
     name: &Name,
     token: Token,
     changed: impl Future<Output = ()>,
-    forgotten: &OnForgotten,
+    hooks: &Hooks,
 ) -> Result<Option<Arc<[u8]>>, EngineError> {
-    future::or(changed, link.sleep(link.beat())).await;
+    let mut in_vain = 0;
+    let mut told = link.change(changed, link.beat()).await?;
     loop {
         let changed = link.engine.changed(name);
         match link.ask("look", || link.engine.look(name, token)).await? {
             Seen::Ended(bytes) => return Ok(Some(bytes)),
             Seen::Gone => return Ok(None),
-            Seen::Flies { forgotten: is_forgotten } => {
-                if is_forgotten {
-                    forgotten();
+            Seen::Flies { forgotten } => {
+                if forgotten {
+                    (hooks.forgotten)();
                 }
             }
         }
-        future::or(changed, link.sleep(link.beat())).await;
+        link.calm(told, &mut in_vain).await?;
+        told = link.change(changed, link.beat()).await?;
     }
 }
 
 /// Joins. If nobody waits for the answer any more, or it did not come in time, whatever was led by then is given up.
-async fn join<En: Engine, R: Runtime>(link: &Arc<Link<En, R>>, name: &Name) -> Result<(Joined, Nonce), EngineError> {
+pub(crate) async fn join<En: Engine, R: Runtime>(link: &Arc<Link<En, R>>, name: &Name) -> Result<(Joined, Nonce), EngineError> {
+    link.health.admit(link.now(), link.patience)?;
     let nonce = Nonce::random()?;
     let mut asking = Asking { link, name, nonce, answered: false };
-    let joined = link.ask("join", || link.engine.join(name, nonce, link.lease)).await?;
+    let joined = link.insist("join", link.patience, || link.engine.join(name, nonce, link.lease)).await?;
     asking.answered = true;
     Ok((joined, nonce))
 }
@@ -123,10 +126,10 @@ impl<En: Engine, R: Runtime> Drop for Asking<'_, En, R> {
         self.link.spawn(async move {
             // Who asks again gets the same answer. If the flight is not this one's, following it has no consequence but that its leader believes, for
             // a moment, that somebody waits.
-            let joined = link.ask("join", || link.engine.join(&name, nonce, LEAST)).await;
+            let joined = link.insist("join", link.lease, || link.engine.join(&name, nonce, LEAST)).await;
             if let Ok(Joined::Leads(token)) = joined {
                 let lead = Lead { name, token, nonce };
-                let _ = link.ask("resign", || link.engine.resign(&lead)).await;
+                let _ = link.insist("resign", link.lease, || link.engine.resign(&lead)).await;
             }
         });
     }

@@ -14,6 +14,7 @@ use crate::codec::{Codec, MessagePack};
 use crate::engine::{Engine, Nonce};
 use crate::group::{Cluster, Inner};
 use crate::health::Health;
+use crate::leads::Leads;
 use crate::link::{Link, OnOutage};
 use crate::naming::Naming;
 use crate::propagation::Propagation;
@@ -228,6 +229,17 @@ impl<K, V, En, R, S> Builder<K, V, En, R, S> {
         self
     }
 
+    /// [`Builder::overtake_after`](coflight_core::Builder::overtake_after): after this time another caller of this process asks the engine beside one that may
+    /// not be polled any more. By then that one's lease, if it had one, is somebody else's; if it is at work after all, the other follows it. While the
+    /// engine is not available, both work.
+    pub fn overtake_after(mut self, limit: Duration) -> Self
+    where
+        R: Runtime,
+    {
+        self.local = self.local.overtake_after(limit);
+        self
+    }
+
     /// [`Builder::max_flights`](coflight_core::Builder::max_flights): keys at a time in this process.
     pub fn max_flights(mut self, flights: usize) -> Self {
         self.local = self.local.max_flights(flights);
@@ -268,6 +280,7 @@ where
             process: self.process.unwrap_or_else(some_process).into(),
             health: Health::default(),
             watch: self.watch,
+            leads: Leads::default(),
         };
         let inner = Inner {
             local,

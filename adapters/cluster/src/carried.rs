@@ -1,24 +1,23 @@
 //! A work that goes on for callers of other processes after all of its own have left.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use coflight_core::Runtime;
-use futures_lite::future;
+use futures_lite::{FutureExt, future};
 
 use crate::landing::Landed;
+use crate::duty::CLOSE;
 use crate::engine::{Engine, Lead};
 use crate::lease::{Keeping, Status};
 use crate::link::Link;
 use crate::watch::ClusterEventKind;
 
 type Work<V> = Pin<Box<dyn Future<Output = Landed<V>> + Send>>;
-
-/// How close to the end of its time limit a work is taken to have reached it.
-const CLOSE: Duration = Duration::from_millis(2);
 
 /// Polls the work. Dropped before it is done, it leaves it to a task of its own, for as long as somebody elsewhere waits.
 pub(crate) struct Carried<V: Send + 'static, En: Engine, R: Runtime> {
@@ -72,12 +71,23 @@ impl<V: Send + 'static, En: Engine, R: Runtime> Drop for Carried<V, En, R> {
             let unwanted = unwanted(&link, &lead, &keeping, now);
             let late = async {
                 match left {
-                    Some(left) => link.sleep(left).await,
+                    // If there is no time any more, nobody renews the lease either.
+                    Some(left) => drop(link.sleep(left).await),
                     None => future::pending().await,
                 }
             };
-            let done = async { drop(work.await) };
-            future::or(unwanted, future::or(late, done)).await;
+            // Nobody here waits for its result, or would hear its panic. What it panics with in its end is its own.
+            let done = async { drop(AssertUnwindSafe(work).catch_unwind().await) };
+            let all = Box::pin(future::or(unwanted, future::or(late, done)));
+            let mut all = Some(all);
+            poll_fn(|cx| {
+                let polled = all.as_mut().map_or(Poll::Ready(()), |all| all.as_mut().poll(cx));
+                if polled.is_ready() {
+                    let _ = catch_unwind(AssertUnwindSafe(|| drop(all.take())));
+                }
+                polled
+            })
+            .await;
         });
     }
 }

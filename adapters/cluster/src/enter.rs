@@ -9,7 +9,7 @@ use coflight_core::{AsKey, Entry, Role, Runtime, SharedError};
 use futures_lite::future;
 use serde::Serialize;
 
-use crate::attend::{Attended, attend};
+use crate::attend::{Attended, Ending, attend};
 use crate::call::{Call, Settled, settle};
 use crate::duty::Duty;
 use crate::engine::Engine;
@@ -17,7 +17,7 @@ use crate::envelope::{Envelope, Outcome};
 use crate::error::{Error, TryError};
 use crate::group::{Cluster, Inner};
 use crate::landing::{Delivered, Done, Landed, Undelivered, alone, hand_out, land};
-use crate::lease::Lease;
+use crate::lease::{Lease, Status};
 use crate::link::OnOutage;
 use crate::served::Trip;
 use crate::watch::ClusterEventKind;
@@ -25,7 +25,7 @@ use crate::watch::ClusterEventKind;
 type LocalLeader<K, V, R, S> = coflight_core::Leader<K, Result<Delivered<V>, SharedError<Undelivered<V>>>, R, S>;
 
 /// What [`Cluster::enter`] comes to.
-pub enum Turn<K, V, En: Engine, R: Runtime, S> {
+pub enum Turn<K, V: Clone, En: Engine, R: Runtime, S> {
     /// There is a result.
     Value(V, Trip),
     /// The caller is to run the work.
@@ -37,7 +37,7 @@ pub enum Turn<K, V, En: Engine, R: Runtime, S> {
 ///
 /// The work is taken to run for as long as it lives: its lease is renewed until then.
 #[must_use = "dropping it abandons the flight"]
-pub struct Leader<K, V, En: Engine, R: Runtime, S> {
+pub struct Leader<K, V: Clone, En: Engine, R: Runtime, S> {
     inner: Arc<Inner<K, V, En, R, S>>,
     /// Of the flight of its own process. None: it was released, and is alone.
     local: Option<LocalLeader<K, V, R, S>>,
@@ -138,10 +138,10 @@ where
             Ok(name) => name,
             Err(error) => return self.finish(local, Err(Undelivered::Key(error))),
         };
-        let forgotten = inner.forgets(local.key().clone());
         let deadline = self.timeout.map(|timeout| inner.link.now().saturating_add(timeout));
+        let hooks = inner.hooks(local.key().clone(), deadline);
         let attended = {
-            let attended = async { Some(attend(&inner.link, &name, &forgotten).await) };
+            let attended = async { Some(attend(&inner.link, &name, &hooks).await) };
             let ended = async {
                 local.cancelled().await;
                 None
@@ -149,8 +149,7 @@ where
             future::or(attended, ended).await
         };
         match attended {
-            Some(Attended::Leads(mut duty)) => {
-                duty.deadline = deadline;
+            Some(Attended::Leads(duty)) => {
                 // Nobody can see whether the work is driven.
                 duty.keeping().never_idle();
                 Ok(self.leads(Some(local), Some(duty)))
@@ -206,13 +205,17 @@ where
         self.local.as_ref().map_or(1, coflight_core::Leader::callers)
     }
 
-    /// Ready when nobody of its own process waits for a result any more: the flight was cancelled there, or its time is over. Whether the lease is
-    /// lost is told by [`Lease::lost`].
+    /// Ready when the flight was ended by somebody else: it was cancelled, in whichever process, or its time is over. Those who wait beside this one are
+    /// told when it is dropped, or completed. Whether the lease is lost is told by [`Lease::lost`].
     pub async fn cancelled(&mut self) {
-        match &mut self.local {
-            Some(local) => local.cancelled().await,
-            None => future::pending().await,
-        }
+        let lease = self.lease();
+        let here = async {
+            match &mut self.local {
+                Some(local) => local.cancelled().await,
+                None => future::pending().await,
+            }
+        };
+        future::or(here, lease.ended()).await;
     }
 
     /// Ends the flight with `value`, for everyone, and gives it back.
@@ -229,32 +232,33 @@ where
     /// # Errors
     ///
     /// As [`complete`](Self::complete), and [`Error::Unavailable`].
-    pub async fn release(self) -> Result<(), Error> {
+    pub async fn release(mut self) -> Result<(), Error> {
         let link = &self.inner.link;
         let ending: Envelope<&[u8]> =
             Envelope { outcome: Outcome::Released, process: Arc::clone(&link.process), context: None };
         let mut published = Ok(true);
-        if let Some(mut duty) = self.duty {
+        if let Some(mut duty) = self.duty.take() {
             published = duty.publish(&ending.to_bytes(), Duration::ZERO).await;
         }
-        if let Some(local) = self.local {
+        if let Some(local) = self.local.take() {
             local.release()?;
         }
         published.map(drop).map_err(Error::Unavailable)
     }
 
-    async fn end(self, value: V, failed: fn(&V) -> bool) -> Result<V, Error> {
-        let inner = &self.inner;
+    async fn end(mut self, value: V, failed: fn(&V) -> bool) -> Result<V, Error> {
+        let inner = Arc::clone(&self.inner);
+        let inner = &inner;
         let context = inner.context();
         let is_failed = failed(&value);
-        let landed = match self.duty {
+        let landed = match self.duty.take() {
             Some(duty) => hand_out(inner, duty, Done { value: Ok(value), failed, linger: self.linger, context }).await,
             None => {
                 let delivered = Delivered { value, trip: alone(&inner.link.process) };
                 if is_failed { Err(Undelivered::Failed(delivered)) } else { Ok(delivered) }
             }
         };
-        let landed = match self.local {
+        let landed = match self.local.take() {
             Some(local) => local.try_complete(landed),
             None => landed.map_err(|undelivered| coflight_core::TryError::Work(SharedError::new(undelivered))),
         };
@@ -286,7 +290,23 @@ where
     }
 }
 
-impl<K, V: fmt::Debug, En: Engine, R: Runtime, S> fmt::Debug for Turn<K, V, En, R, S> {
+impl<K, V: Clone, En: Engine, R: Runtime, S> Drop for Leader<K, V, En, R, S> {
+    fn drop(&mut self) {
+        let (Some(local), Some(duty)) = (self.local.take(), self.duty.take()) else { return };
+        let status = duty.keeping().state().status.clone();
+        // If another process ended the flight, nobody here is to begin anew either.
+        if let Status::Ended(bytes) = status {
+            let lead = duty.lead();
+            let ending = Ending { token: lead.token, bytes, lingered: false };
+            if let Some(landed) = land(&self.inner, &lead.name, &ending) {
+                // Whoever waits gets it; this caller left.
+                let _ = local.try_complete(landed);
+            }
+        }
+    }
+}
+
+impl<K, V: Clone + fmt::Debug, En: Engine, R: Runtime, S> fmt::Debug for Turn<K, V, En, R, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Value(value, trip) => f.debug_tuple("Value").field(value).field(trip).finish(),
@@ -295,7 +315,7 @@ impl<K, V: fmt::Debug, En: Engine, R: Runtime, S> fmt::Debug for Turn<K, V, En, 
     }
 }
 
-impl<K, V, En: Engine, R: Runtime, S> fmt::Debug for Leader<K, V, En, R, S> {
+impl<K, V: Clone, En: Engine, R: Runtime, S> fmt::Debug for Leader<K, V, En, R, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Leader").field("token", &self.duty.as_ref().map(|duty| duty.lead().token)).finish_non_exhaustive()
     }

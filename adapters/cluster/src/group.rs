@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::hash::{BuildHasher, Hash};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -15,7 +16,6 @@ use crate::across::Span;
 use crate::landing::{Delivered, Undelivered};
 use crate::builder::{Builder, Coding};
 use crate::call::Call;
-use crate::duty::OnForgotten;
 use crate::engine::{Engine, Lead, Name};
 use crate::envelope::{Envelope, Outcome};
 use crate::error::{Error, KeyError, TryError};
@@ -23,6 +23,7 @@ use crate::lease::Lease;
 use crate::link::Link;
 use crate::naming::Naming;
 use crate::propagation::Propagation;
+use crate::renewing::Hooks;
 use crate::served::{Answer, Served};
 use crate::watch::ClusterStats;
 
@@ -290,10 +291,13 @@ where
         let (link, local) = (&self.inner.link, &self.inner.local);
         let elsewhere = match &name {
             Ok(name) => {
-                link.ask("forget", || link.engine.forget(name)).await.map_err(Error::Unavailable)
+                link.insist("forget", link.patience, || link.engine.forget(name)).await.map_err(Error::Unavailable)
             }
             Err(error) => Err(Error::Key(error.clone())),
         };
+        if let Ok(name) = &name {
+            link.leads.forget(name);
+        }
         let here = local.forget(key);
         elsewhere.map(|elsewhere| elsewhere || here)
     }
@@ -317,10 +321,14 @@ where
         let elsewhere = match &name {
             Ok(name) => {
                 let cancel = || link.engine.cancel(name, &ending, link.lease);
-                link.ask("cancel", cancel).await.map_err(Error::Unavailable)
+                link.insist("cancel", link.patience, cancel).await.map_err(Error::Unavailable)
             }
             Err(error) => Err(Error::Key(error.clone())),
         };
+        if let Ok(name) = &name {
+            // Not to be taken for one whose callers left, and which goes on for others.
+            link.leads.end(name, &ending);
+        }
         let here = local.cancel(key);
         elsewhere.map(|elsewhere| elsewhere || here)
     }
@@ -390,7 +398,8 @@ impl<K, V, En: Engine, R, S> Inner<K, V, En, R, S> {
     }
 
     pub(crate) fn encode(&self, value: &V, failed: bool) -> Outcome<Vec<u8>> {
-        match (self.coding.encode)(value) {
+        // What a user's code panics with here must not be taken for a panic of the work.
+        match catch_unwind(AssertUnwindSafe(|| (self.coding.encode)(value))).ok().flatten() {
             Some(bytes) if bytes.len() <= self.max_bytes && failed => Outcome::Failure(bytes),
             Some(bytes) if bytes.len() <= self.max_bytes => Outcome::Value(bytes),
             _ => Outcome::Unshareable,
@@ -398,7 +407,7 @@ impl<K, V, En: Engine, R, S> Inner<K, V, En, R, S> {
     }
 
     pub(crate) fn decode(&self, bytes: &[u8]) -> Option<V> {
-        (self.coding.decode)(bytes)
+        catch_unwind(AssertUnwindSafe(|| (self.coding.decode)(bytes))).ok().flatten()
     }
 
     /// The trace that an execution belongs to.
@@ -425,19 +434,21 @@ where
     S: BuildHasher + Send + Sync + 'static,
 {
     /// What to do when another process forgot the key.
-    pub(crate) fn forgets(self: &Arc<Self>, key: K) -> OnForgotten {
+    pub(crate) fn hooks(self: &Arc<Self>, key: K, deadline: Option<Duration>) -> Hooks {
+
         // Not to keep the group for as long as a lease is renewed.
         let inner = Arc::downgrade(self);
         // Once: what is there for the key later is another flight.
         let told = AtomicBool::new(false);
-        Arc::new(move || {
+        let forgotten = Arc::new(move || {
             if told.swap(true, Ordering::Relaxed) {
                 return;
             }
             if let Some(inner) = inner.upgrade() {
                 inner.local.forget(&key);
             }
-        })
+        });
+        Hooks { forgotten, deadline }
     }
 }
 

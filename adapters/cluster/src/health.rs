@@ -1,13 +1,20 @@
 //! Not to wait for an engine that is known to be down.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::engine::EngineError;
 
-/// Whether the engine answered last time. While it does not, one operation at a time finds out whether it does again; everybody else is told at once.
+/// Whether the engine answers. While it does not, one operation at a time finds out whether it does again; everybody else is told at once.
 #[derive(Default)]
-pub(crate) struct Health(Mutex<Option<Down>>);
+pub(crate) struct Health(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    down: Option<Down>,
+    /// When it last answered.
+    answered: Option<Duration>,
+}
 
 struct Down {
     error: EngineError,
@@ -16,9 +23,13 @@ struct Down {
 }
 
 impl Health {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether an operation may try, and if not, why not.
     pub(crate) fn admit(&self, now: Duration, pause: Duration) -> Result<(), EngineError> {
-        match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+        match &mut self.state().down {
             None => Ok(()),
             Some(down) if now >= down.next => {
                 down.next = now.saturating_add(pause);
@@ -28,13 +39,55 @@ impl Health {
         }
     }
 
-    /// It does not answer. Whether that is news.
-    pub(crate) fn down(&self, error: EngineError, next: Duration) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).replace(Down { error, next }).is_none()
+    /// An operation that began then had no answer until now. Whether it is news that the engine is down: it is not if it answered somebody else
+    /// meanwhile.
+    pub(crate) fn failed(&self, error: EngineError, began: Duration, next: Duration) -> bool {
+        let mut state = self.state();
+        if state.down.is_some() || state.answered.is_some_and(|answered| answered >= began) {
+            return false;
+        }
+        state.down = Some(Down { error, next });
+        true
     }
 
-    /// It does. Whether that is news.
-    pub(crate) fn up(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().is_some()
+    /// It answers. Whether that is news.
+    pub(crate) fn answered(&self, now: Duration) -> bool {
+        let mut state = self.state();
+        state.answered = Some(now);
+        state.down.take().is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn error() -> EngineError {
+        EngineError::new("gone")
+    }
+
+    #[test]
+    fn one_at_a_time_finds_out() {
+        let health = Health::default();
+        assert!(health.admit(SECOND, SECOND).is_ok());
+        assert!(health.failed(error(), SECOND, 2 * SECOND));
+        assert!(!health.failed(error(), SECOND, 9 * SECOND), "no news, and no later");
+        assert!(health.admit(SECOND, SECOND).is_err());
+        assert!(health.admit(2 * SECOND, SECOND).is_ok());
+        assert!(health.admit(2 * SECOND, SECOND).is_err(), "one does already");
+        assert!(health.answered(2 * SECOND));
+        assert!(!health.answered(2 * SECOND));
+        assert!(health.admit(2 * SECOND, SECOND).is_ok());
+    }
+
+    #[test]
+    fn a_failure_among_answers_is_no_outage() {
+        let health = Health::default();
+        health.answered(2 * SECOND);
+        assert!(!health.failed(error(), SECOND, 3 * SECOND));
+        assert!(health.admit(2 * SECOND, SECOND).is_ok());
+        assert!(health.failed(error(), 3 * SECOND, 4 * SECOND), "nobody was answered since it began");
     }
 }

@@ -129,8 +129,9 @@ impl InProcess {
         std::future::pending().await
     }
 
-    fn tell(&self, name: &Name) {
-        if self.state().outage.is_none() {
+    /// If something happened.
+    fn tell(&self, name: &Name, happened: bool) {
+        if happened && self.state().outage.is_none() {
             self.shared.changes.ring(name.as_str());
         }
     }
@@ -184,9 +185,9 @@ impl Engine for InProcess {
             let token = Token(micros.max(last.saturating_add(1)));
             state.last = token.0;
             let flight =
-                Flight { nonce, looked: None, ending: None, lingers_until: Duration::ZERO, expires: now + lease };
+                Flight { nonce, looked: None, ending: None, lingers_until: Duration::ZERO, expires: now.saturating_add(lease) };
             state.flights.insert((name.clone(), token), flight);
-            state.current.insert(name.clone(), (token, now + lease));
+            state.current.insert(name.clone(), (token, now.saturating_add(lease)));
             Joined::Leads(token)
         })
         .await
@@ -215,7 +216,7 @@ impl Engine for InProcess {
                 Some(Flight { ending: Some(ending), .. }) => Renewed::Ended(Arc::clone(ending)),
                 Some(flight) => {
                     let followed = flight.looked.map(|looked| now.saturating_sub(looked));
-                    state.keep(&lead.name, lead.token, now + lease);
+                    state.keep(&lead.name, lead.token, now.saturating_add(lease));
                     Renewed::Held { followed, forgotten }
                 }
             }
@@ -224,30 +225,33 @@ impl Engine for InProcess {
     }
 
     async fn publish(&self, lead: &Lead, ending: &[u8], keep: Keep) -> Result<bool, EngineError> {
-        let published = self
+        let (published, is_news) = self
             .step(|state, now| {
-                let Some(flight) = state.led(lead) else { return false };
+                let Some(flight) = state.led(lead) else { return (false, false) };
                 if let Some(published) = &flight.ending {
-                    return **published == *ending;
+                    return (**published == *ending, false);
                 }
                 flight.ending = Some(ending.into());
-                flight.lingers_until = now + keep.linger;
-                state.keep(&lead.name, lead.token, now + keep.longest());
-                true
+                flight.lingers_until = now.saturating_add(keep.linger);
+                state.keep(&lead.name, lead.token, now.saturating_add(keep.longest()));
+                (true, true)
             })
             .await?;
-        self.tell(&lead.name);
+        self.tell(&lead.name, is_news);
         Ok(published)
     }
 
     async fn resign(&self, lead: &Lead) -> Result<(), EngineError> {
-        self.step(|state, _| {
-            if state.led(lead).is_some_and(|flight| flight.ending.is_none()) {
-                state.flights.remove(&(lead.name.clone(), lead.token));
-            }
-        })
-        .await?;
-        self.tell(&lead.name);
+        let resigned = self
+            .step(|state, _| {
+                let resigns = state.led(lead).is_some_and(|flight| flight.ending.is_none());
+                if resigns {
+                    state.flights.remove(&(lead.name.clone(), lead.token));
+                }
+                resigns
+            })
+            .await?;
+        self.tell(&lead.name, resigned);
         Ok(())
     }
 
@@ -258,12 +262,12 @@ impl Engine for InProcess {
                 flight.lingers_until = now;
                 if flight.ending.is_none() {
                     flight.ending = Some(ending.into());
-                    state.keep(name, token, now + fetch);
+                    state.keep(name, token, now.saturating_add(fetch));
                 }
                 true
             })
             .await?;
-        self.tell(name);
+        self.tell(name, cancelled);
         Ok(cancelled)
     }
 
@@ -280,7 +284,7 @@ impl Engine for InProcess {
                 true
             })
             .await?;
-        self.tell(name);
+        self.tell(name, forgotten);
         Ok(forgotten)
     }
 

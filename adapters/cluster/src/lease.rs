@@ -42,14 +42,17 @@ impl Lease {
     pub fn lost(&self) -> impl Future<Output = ()> + Send + 'static {
         let lease = self.clone();
         async move {
-            let Some((_, keeping)) = &lease.0 else { return };
-            loop {
-                let changed = keeping.listen();
-                if !lease.is_held() {
-                    return;
-                }
-                changed.await;
+            if let Some((_, keeping)) = &lease.0 {
+                keeping.until(|status| !matches!(status, Status::Held)).await;
             }
+        }
+    }
+
+    /// Ready when somebody else ended the flight; never, if there is no lease.
+    pub(crate) async fn ended(&self) {
+        match &self.0 {
+            Some((_, keeping)) => keeping.until(|status| matches!(status, Status::Ended(_))).await,
+            None => std::future::pending().await,
         }
     }
 }
@@ -79,6 +82,8 @@ pub(crate) struct State {
     asked: Option<Duration>,
     /// Nothing more is to be done for this lease.
     finished: bool,
+    /// It is to be renewed now.
+    wanted: bool,
     /// When the engine last answered, and whether somebody elsewhere waited by then.
     pub(crate) followed: Option<Followed>,
 }
@@ -92,6 +97,8 @@ pub(crate) struct Followed {
 #[derive(Clone)]
 pub(crate) enum Status {
     Held,
+    /// It is being given up, because nobody drives the work.
+    Resigning,
     /// Given up, but the work goes on for this process.
     Unleased,
     /// Somebody else may lead.
@@ -118,6 +125,7 @@ impl Keeping {
             polling: false,
             asked: None,
             finished: false,
+            wanted: false,
             followed: None,
         };
         Arc::new(Self { state: Mutex::new(state), changed: Event::new(), wake: Event::new() })
@@ -125,6 +133,16 @@ impl Keeping {
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn until(&self, reached: impl Fn(&Status) -> bool) {
+        loop {
+            let changed = self.listen();
+            if reached(&self.state().status) {
+                return;
+            }
+            changed.await;
+        }
     }
 
     /// For who drives the work: something is new.
@@ -139,6 +157,7 @@ impl Keeping {
 
     /// Renew now.
     pub(crate) fn wake(&self) {
+        self.state().wanted = true;
         self.wake.notify(usize::MAX);
     }
 
@@ -148,6 +167,7 @@ impl Keeping {
         state.asked = None;
         match &state.status {
             Status::Held if now >= state.valid_until => Turn::Wait,
+            Status::Resigning => Turn::Wait,
             Status::Held | Status::Unleased => {
                 state.polling = true;
                 Turn::Work
@@ -178,11 +198,22 @@ impl Keeping {
     /// The lease is not held any more, if it was.
     pub(crate) fn set(&self, status: Status) {
         let mut state = self.state();
-        if matches!(state.status, Status::Held) {
+        if matches!(state.status, Status::Held | Status::Resigning) {
             state.status = status;
         }
         drop(state);
         self.changed.notify(usize::MAX);
+    }
+
+    /// A lease is held again, as if nothing had been.
+    pub(crate) fn held(&self, valid_until: Duration) {
+        let mut state = self.state();
+        (state.status, state.valid_until, state.asked, state.followed) = (Status::Held, valid_until, None, None);
+    }
+
+    /// Whether it is to be renewed without waiting for a beat. Asked after [listening](Self::listen_wake).
+    pub(crate) fn take_wanted(&self) -> bool {
+        std::mem::take(&mut self.state().wanted)
     }
 
     /// The work goes on without a lease.
@@ -190,13 +221,13 @@ impl Keeping {
         self.state().status = Status::Unleased;
     }
 
-    /// Whether the work is driven. It is asked to show that; if it did not for `grace`, its lease is lost, and it is not polled again under it.
+    /// Whether the work is driven. It is asked to show that; if it did not for `grace`, it is not polled again before its lease is given up.
     pub(crate) fn is_driven(&self, now: Duration, grace: Duration) -> bool {
         let mut state = self.state();
         match state.asked {
             _ if state.polling => return true,
             Some(asked) if now.saturating_sub(asked) >= grace => {
-                state.status = Status::Lost;
+                state.status = Status::Resigning;
                 return false;
             }
             Some(_) => {}

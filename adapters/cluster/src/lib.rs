@@ -19,10 +19,12 @@ mod guarded;
 mod health;
 mod in_process;
 mod landing;
+mod leads;
 mod lease;
 mod link;
 mod naming;
 mod propagation;
+mod renewing;
 mod served;
 mod watch;
 

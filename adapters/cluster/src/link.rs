@@ -1,7 +1,9 @@
 //! The way to the engine: how long it may take, and what if it does not answer.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use coflight_core::Runtime;
@@ -9,11 +11,14 @@ use futures_lite::future;
 
 use crate::engine::{Engine, EngineError, Name, Token};
 use crate::health::Health;
+use crate::leads::Leads;
 use crate::watch::{ClusterEventKind, Watch};
 
 /// Between two tries of an operation that failed.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+/// So many changes may change nothing, one upon another.
+const CALM_AFTER: u32 = 4;
 
 /// An engine, and how a group deals with it.
 pub(crate) struct Link<En, R> {
@@ -25,6 +30,8 @@ pub(crate) struct Link<En, R> {
     pub(crate) process: Arc<str>,
     pub(crate) health: Health,
     pub(crate) watch: Watch,
+    /// The flights that this process leads.
+    pub(crate) leads: Leads,
 }
 
 /// What a group does when the engine is not available.
@@ -43,8 +50,9 @@ impl<En: Engine, R: Runtime> Link<En, R> {
         self.runtime.now()
     }
 
-    pub(crate) fn sleep(&self, duration: Duration) -> R::Sleep {
-        self.runtime.sleep(duration)
+    /// Ready after this time. `Err`: there is no time any more, because the runtime was shut down.
+    pub(crate) async fn sleep(&self, duration: Duration) -> Result<(), EngineError> {
+        contained(|| self.runtime.sleep(duration)).await
     }
 
     /// How long a process waits before it looks, although it was not told of a change; and how often a leader renews.
@@ -56,26 +64,39 @@ impl<En: Engine, R: Runtime> Link<En, R> {
         self.watch.tell(kind, Some(name), token);
     }
 
-    /// Asks the engine until it answers, for as long as there is patience.
+    /// Asks the engine, for as long as there is patience; not if it is known to be down.
     pub(crate) async fn ask<T, Fut>(&self, operation: &'static str, call: impl Fn() -> Fut) -> Result<T, EngineError>
     where
         Fut: Future<Output = Result<T, EngineError>>,
     {
+        self.health.admit(self.now(), self.patience)?;
+        self.insist(operation, self.patience, call).await
+    }
+
+    /// Asks the engine for so long, even if it is known to be down: for those on whom others depend.
+    pub(crate) async fn insist<T, Fut>(
+        &self,
+        operation: &'static str,
+        limit: Duration,
+        call: impl Fn() -> Fut,
+    ) -> Result<T, EngineError>
+    where
+        Fut: Future<Output = Result<T, EngineError>>,
+    {
         let began = self.now();
-        self.health.admit(began, self.patience)?;
-        let until = began.saturating_add(self.patience);
+        let until = began.saturating_add(limit);
         let mut pause = FIRST_PAUSE;
         loop {
-            let error = match self.ask_once(operation, until, &call).await {
+            // An answer that was lost is asked for again, while there is time.
+            let attempt = until.saturating_sub(self.now()).min(self.patience.min(limit) / 2);
+            let error = match self.ask_once(operation, attempt, &call).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            let now = self.now();
-            if now.saturating_add(pause) >= until {
-                self.is_down(&error, now);
+            if self.now().saturating_add(pause) >= until || self.sleep(pause).await.is_err() {
+                self.failed(&error, began);
                 return Err(error);
             }
-            self.sleep(pause).await;
             pause = (2 * pause).min(LONGEST_PAUSE);
         }
     }
@@ -84,31 +105,54 @@ impl<En: Engine, R: Runtime> Link<En, R> {
     pub(crate) async fn ask_once<T, Fut>(
         &self,
         operation: &'static str,
-        until: Duration,
+        limit: Duration,
         call: impl Fn() -> Fut,
     ) -> Result<T, EngineError>
     where
         Fut: Future<Output = Result<T, EngineError>>,
     {
         let began = self.now();
-        let limit = self.within(until.saturating_sub(began));
-        let answer = future::or(call(), limit).await;
-        self.watch.operation(operation, self.now().saturating_sub(began), answer.is_err());
-        if answer.is_ok() && self.health.up() {
+        let late = async {
+            self.sleep(limit).await?;
+            Err(EngineError::new(format!("no answer within {limit:?}")))
+        };
+        let answer = future::or(call(), late).await;
+        let now = self.now();
+        self.watch.operation(operation, now.saturating_sub(began), answer.is_err());
+        if answer.is_ok() && self.health.answered(now) {
             self.watch.tell(ClusterEventKind::EngineUp, None, None);
         }
         answer
     }
 
-    pub(crate) fn is_down(&self, error: &EngineError, now: Duration) {
-        if self.health.down(error.clone(), now.saturating_add(self.patience)) {
+    /// Since then there was no answer.
+    pub(crate) fn failed(&self, error: &EngineError, began: Duration) {
+        if self.health.failed(error.clone(), began, self.now().saturating_add(self.patience)) {
             self.watch.tell(ClusterEventKind::EngineDown, None, None);
         }
     }
 
-    async fn within<T>(&self, limit: Duration) -> Result<T, EngineError> {
-        self.sleep(limit).await;
-        Err(EngineError::new(format!("no answer within {limit:?}")))
+    /// Waits for a change, or for so long; whether there was a change. `Err`: there is no time any more.
+    pub(crate) async fn change(
+        &self,
+        changed: impl Future<Output = ()>,
+        at_most: Duration,
+    ) -> Result<bool, EngineError> {
+        let changed = async {
+            changed.await;
+            Ok(true)
+        };
+        let late = async { self.sleep(at_most).await.map(|()| false) };
+        future::or(changed, late).await
+    }
+
+    /// After a wait that brought nothing new. If that happens again and again because of changes that change nothing, it takes a moment.
+    pub(crate) async fn calm(&self, told: bool, in_a_row: &mut u32) -> Result<(), EngineError> {
+        *in_a_row = if told { in_a_row.saturating_add(1) } else { 0 };
+        if *in_a_row < CALM_AFTER {
+            return Ok(());
+        }
+        self.sleep((self.lease / 300).clamp(Duration::from_millis(1), Duration::from_millis(10))).await
     }
 
     /// Something that nobody waits for.
@@ -117,3 +161,13 @@ impl<En: Engine, R: Runtime> Link<En, R> {
     }
 }
 
+/// A timer whose panics, such as those of a runtime that was shut down, are errors.
+async fn contained<S: Future<Output = ()>>(make: impl FnOnce() -> S) -> Result<(), EngineError> {
+    let dead = |_| EngineError::new("the runtime of the group has no timers any more: it was shut down");
+    let mut sleep = Box::pin(catch_unwind(AssertUnwindSafe(make)).map_err(dead)?);
+    let slept = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| sleep.as_mut().poll(cx))) {
+        Ok(polled) => polled.map(Ok),
+        Err(panic) => Poll::Ready(Err(panic)),
+    });
+    slept.await.map_err(dead)
+}

@@ -1,0 +1,95 @@
+//! The task that renews a lease, for as long as the work is driven.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use coflight_core::Runtime;
+use futures_lite::future;
+
+use crate::duty::time_out;
+use crate::engine::{Engine, EngineError, Lead, Renewed};
+use crate::lease::{Followed, Keeping, Status};
+use crate::link::Link;
+
+/// What to do in the process when something happens to a flight that it leads, or follows.
+#[derive(Clone)]
+pub(crate) struct Hooks {
+    /// Newcomers are not to join it any more.
+    pub(crate) forgotten: Arc<dyn Fn() + Send + Sync>,
+    /// When its time is over.
+    pub(crate) deadline: Option<Duration>,
+}
+
+pub(crate) struct Renewing<En: Engine, R: Runtime> {
+    pub(crate) link: Arc<Link<En, R>>,
+    pub(crate) lead: Lead,
+    pub(crate) keeping: Arc<Keeping>,
+}
+
+impl<En: Engine, R: Runtime> Renewing<En, R> {
+    pub(crate) async fn renew(self, hooks: Hooks) {
+        let link = &self.link;
+        let mut pause = link.beat();
+        let mut in_vain = 0;
+        loop {
+            let Ok(told) = self.wait(pause, hooks.deadline).await else { return };
+            if self.keeping.is_finished() {
+                return;
+            }
+            let sent = link.now();
+            if hooks.deadline.is_some_and(|deadline| sent >= deadline) {
+                // Also if whoever drives the work is stuck in it.
+                let ending = time_out(link, &self.lead).await;
+                return self.keeping.set(Status::Ended(ending.into()));
+            }
+            if !self.keeping.is_driven(sent, link.beat()) {
+                // Somebody else is to go on, without waiting for the lease to run out.
+                let _ = link.insist("resign", link.lease, || link.engine.resign(&self.lead)).await;
+                return self.keeping.set(Status::Lost);
+            }
+            let limit = link.patience.min(link.beat());
+            match link.ask_once("renew", limit, || link.engine.renew(&self.lead, link.lease)).await {
+                Ok(Renewed::Held { followed, forgotten }) => {
+                    if forgotten {
+                        (hooks.forgotten)();
+                    }
+                    // Whoever waits looks once a beat, so what is older than two is gone.
+                    let by = followed.is_some_and(|ago| ago <= 2 * link.beat());
+                    self.keeping.renewed(sent.saturating_add(link.lease), Followed { by, at: sent });
+                    pause = link.beat();
+                    if link.calm(told, &mut in_vain).await.is_err() {
+                        return;
+                    }
+                }
+                Ok(Renewed::Lost { .. }) => return self.keeping.set(Status::Lost),
+                Ok(Renewed::Ended(ending)) => return self.keeping.set(Status::Ended(ending)),
+                Err(error) => {
+                    link.failed(&error, sent);
+                    if link.now() >= self.keeping.state().valid_until {
+                        return self.keeping.set(Status::CutOff(error));
+                    }
+                    pause = link.beat() / 4;
+                }
+            }
+        }
+    }
+
+    /// For a beat, or until there is something to do; whether that was so. `Err`: there is no time any more.
+    async fn wait(&self, pause: Duration, deadline: Option<Duration>) -> Result<bool, EngineError> {
+        // First these, so that nothing is missed.
+        let wake = self.keeping.listen_wake();
+        let changed = self.link.engine.changed(&self.lead.name);
+        if self.keeping.is_finished() || self.keeping.take_wanted() {
+            return Ok(false);
+        }
+        let left = deadline.map_or(pause, |deadline| deadline.saturating_sub(self.link.now()));
+        self.link.change(future::or(wake, changed), pause.min(left)).await
+    }
+}
+
+impl<En: Engine, R: Runtime> Drop for Renewing<En, R> {
+    fn drop(&mut self) {
+        // If it has not ended by itself, its runtime was shut down, and nobody renews the lease any more.
+        self.keeping.set(Status::CutOff(EngineError::new("the runtime dropped the task that renews the lease")));
+    }
+}
