@@ -79,7 +79,7 @@ async fn a_late_leader_takes_its_successors_result(lab: Lab) {
         let successor = lab.start(call(by, &b, KEY, second.value(2)));
         lab.until(|| second.begun() == 1).await;
         // At its next beat it learns of that, and drops its work.
-        beats(&lab, &engine, 1, 1, None).await;
+        beats(&lab, &engine, 1, 2, None).await;
         lab.until(|| first.gone() == 1 && a.cluster_stats().followed == 1).await;
         second.gate.open();
         assert_eq!(successor.await.returned().0.unwrap(), 2);

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use coflight::cluster::{Builder, Cluster, ClusterStats, Error, InProcess, Lease, Served, TryCluster};
+use coflight::cluster::{
+    Builder, Cluster, ClusterStats, Engine, EngineError, Error, InProcess, Joined, Keep, Lead, Lease, Name, Nonce, Renewed,
+    Seen, Served, Token, TryCluster,
+};
 use coflight_tests::*;
 use event_listener::Event;
 
@@ -14,7 +17,7 @@ pub(crate) const LEASE: Duration = Duration::from_secs(3);
 pub(crate) const BEAT: Duration = Duration::from_secs(1);
 pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
 
-pub(crate) type Process<V> = Cluster<String, V, InProcess, AnyRuntime>;
+pub(crate) type Process<V, En = InProcess> = Cluster<String, V, En, AnyRuntime>;
 pub(crate) type TryProcess<T, E> = TryCluster<String, T, E, InProcess, AnyRuntime>;
 pub(crate) type Call<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -28,16 +31,18 @@ pub(crate) fn engine(lab: &Lab) -> InProcess {
 }
 
 /// A process to come, called `name`.
-pub(crate) fn building<V>(lab: &Lab, engine: &InProcess, name: &str) -> Builder<String, V, InProcess, AnyRuntime>
+pub(crate) fn building<V, En>(lab: &Lab, engine: &En, name: &str) -> Builder<String, V, En, AnyRuntime>
 where
     V: Clone + serde::Serialize + serde::de::DeserializeOwned + Send + Sync + 'static,
+    En: Engine,
 {
     Cluster::builder("test", engine.clone(), runtime(lab)).lease(LEASE).patience(PATIENCE).process(name)
 }
 
-pub(crate) fn process<V>(lab: &Lab, engine: &InProcess, name: &str) -> Process<V>
+pub(crate) fn process<V, En>(lab: &Lab, engine: &En, name: &str) -> Process<V, En>
 where
     V: Clone + serde::Serialize + serde::de::DeserializeOwned + Send + Sync + 'static,
+    En: Engine,
 {
     building(lab, engine, name).build()
 }
@@ -53,9 +58,15 @@ pub(crate) enum By {
 pub(crate) const VERBS: [By; 3] = [By::Run, By::Relay, By::Spawn];
 
 /// Asks by a verb, in a future of its own.
-pub(crate) fn call<V, F, Fut>(by: By, process: &Process<V>, key: &'static str, work: F) -> Call<(Result<V, Error>, Served)>
+pub(crate) fn call<V, En, F, Fut>(
+    by: By,
+    process: &Process<V, En>,
+    key: &'static str,
+    work: F,
+) -> Call<(Result<V, Error>, Served)>
 where
     V: Clone + Send + Sync + 'static,
+    En: Engine,
     F: FnOnce(Lease) -> Fut + Send + 'static,
     Fut: Future<Output = V> + Send + 'static,
 {
@@ -199,5 +210,118 @@ pub(crate) async fn pass_until(lab: &Lab, at_most: Duration, what: &str, mut hol
             return passed;
         }
         lab.time().advance(step);
+    }
+}
+
+/// Lets time pass until something holds, in steps, at each of which everyone who is to wake does: so many are asleep again, or it holds. Returns how much
+/// time that took, which is as exact as the step. At most a minute.
+pub(crate) async fn pass_asleep(lab: &Lab, sleepers: usize, mut holds: impl FnMut() -> bool) -> Duration {
+    let began = lab.time().now();
+    loop {
+        lab.until(|| holds() || lab.time().timers() >= sleepers).await;
+        let passed = lab.time().now() - began;
+        if holds() {
+            return passed;
+        }
+        assert!(passed < Duration::from_secs(60), "it does not hold after a minute");
+        lab.time().advance(Duration::from_millis(5));
+    }
+}
+
+/// What a caller gets, as [`pass_asleep`] has time pass, and how much that was.
+pub(crate) async fn passing_asleep<T>(lab: &Lab, sleepers: usize, caller: Task<T>) -> (T, Duration) {
+    let ended = Arc::new(std::sync::Mutex::new(None));
+    let mut caller = pin!(caller);
+    let took = pass_asleep(lab, sleepers, || {
+        let mut ended = ended.lock().unwrap();
+        if ended.is_none() {
+            if let std::task::Poll::Ready(end) = poll_now(caller.as_mut()) {
+                *ended = Some(end);
+            }
+        }
+        ended.is_some()
+    });
+    let took = took.await;
+    let ended = ended.lock().unwrap().take();
+    (ended.unwrap().returned(), took)
+}
+
+/// What happens to an operation on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Answered,
+    /// It fails, and nothing is done.
+    Fails,
+    /// It is done, and the answer is lost.
+    Unanswered,
+}
+
+/// An engine with something in front of it, which sees every operation, and decides on it.
+#[derive(Clone)]
+pub(crate) struct Fronted {
+    pub(crate) behind: InProcess,
+    front: Arc<Front>,
+}
+
+pub(crate) type Front = dyn Fn(&'static str, &Name) -> Fate + Send + Sync;
+
+impl Fronted {
+    pub(crate) fn new(behind: &InProcess, front: impl Fn(&'static str, &Name) -> Fate + Send + Sync + 'static) -> Self {
+        Self { behind: behind.clone(), front: Arc::new(front) }
+    }
+
+    /// Upgrades for as long as anybody has this engine.
+    pub(crate) fn alive(&self) -> std::sync::Weak<Front> {
+        Arc::downgrade(&self.front)
+    }
+
+    async fn pass<T>(
+        &self,
+        operation: &'static str,
+        name: &Name,
+        done: impl Future<Output = Result<T, EngineError>> + Send,
+    ) -> Result<T, EngineError> {
+        match (self.front)(operation, name) {
+            Fate::Answered => done.await,
+            Fate::Fails => Err(EngineError::new(format!("{operation} fails"))),
+            Fate::Unanswered => {
+                let _ = done.await;
+                std::future::pending().await
+            }
+        }
+    }
+}
+
+impl Engine for Fronted {
+    async fn join(&self, name: &Name, nonce: Nonce, lease: Duration) -> Result<Joined, EngineError> {
+        self.pass("join", name, self.behind.join(name, nonce, lease)).await
+    }
+
+    async fn look(&self, name: &Name, token: Token) -> Result<Seen, EngineError> {
+        self.pass("look", name, self.behind.look(name, token)).await
+    }
+
+    async fn renew(&self, lead: &Lead, lease: Duration) -> Result<Renewed, EngineError> {
+        self.pass("renew", &lead.name, self.behind.renew(lead, lease)).await
+    }
+
+    async fn publish(&self, lead: &Lead, ending: &[u8], keep: Keep) -> Result<bool, EngineError> {
+        self.pass("publish", &lead.name, self.behind.publish(lead, ending, keep)).await
+    }
+
+    async fn resign(&self, lead: &Lead) -> Result<(), EngineError> {
+        self.pass("resign", &lead.name, self.behind.resign(lead)).await
+    }
+
+    async fn cancel(&self, name: &Name, ending: &[u8], fetch: Duration) -> Result<bool, EngineError> {
+        self.pass("cancel", name, self.behind.cancel(name, ending, fetch)).await
+    }
+
+    async fn forget(&self, name: &Name) -> Result<bool, EngineError> {
+        self.pass("forget", name, self.behind.forget(name)).await
+    }
+
+    fn changed(&self, name: &Name) -> impl Future<Output = ()> + Send + 'static {
+        self.behind.changed(name)
     }
 }

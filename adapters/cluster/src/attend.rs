@@ -49,6 +49,13 @@ pub(crate) async fn attend<En: Engine, R: Runtime>(
                 let kind = if followed { ClusterEventKind::Succeeded } else { ClusterEventKind::Led };
                 link.tell(kind, name, Some(token));
                 let lead = Lead { name: name.clone(), token, nonce };
+                if followed {
+                    // The others may not know yet that whom they follow is gone.
+                    let (link, name) = (Arc::clone(link), name.clone());
+                    link.clone().spawn(async move {
+                        let _ = link.insist("tell", link.patience, || link.engine.tell(&name)).await;
+                    });
+                }
                 return Attended::Leads(Duty::new(Arc::clone(link), lead, asked, hooks.clone()));
             }
             (Joined::Lingers(token, bytes), _) => {

@@ -44,6 +44,7 @@ macro_rules! conformance_tests {
             forgetting_ends_lingering
             nothing_to_cancel_or_forget
             changes_are_told
+            whoever_listens_is_told
             names_do_not_touch
             endings_are_any_bytes
             hundreds_join_and_one_leads
@@ -441,6 +442,16 @@ pub fn changes_are_told<E: Engine>(engine: E) {
             assert!(told(changed), "nobody was told of {change}");
             drop(other);
         }
+    });
+}
+
+/// If somebody asks for it.
+pub fn whoever_listens_is_told<E: Engine>(engine: E) {
+    block_on(async {
+        let name = name();
+        let changed = engine.changed(&name);
+        engine.tell(&name).await.expect("tell");
+        assert!(told(changed), "nobody was told");
     });
 }
 

@@ -64,6 +64,9 @@ pub trait Engine: Clone + Send + Sync + 'static {
     /// flight, or a result that lingered. Whoever listens is told.
     fn forget(&self, name: &Name) -> impl Future<Output = Result<bool, EngineError>> + Send;
 
+    /// Whoever listens for `name` is told. Asked by one who leads after another lost its lease, of which nobody is told otherwise.
+    fn tell(&self, name: &Name) -> impl Future<Output = Result<(), EngineError>> + Send;
+
     /// Ready soon after something happened to a flight of `name`, counted from this call, not from the first poll. May be ready for no reason, and
     /// may miss something: the group looks from time to time.
     fn changed(&self, name: &Name) -> impl Future<Output = ()> + Send + 'static;

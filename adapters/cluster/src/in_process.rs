@@ -130,7 +130,7 @@ impl InProcess {
     }
 
     /// If something happened.
-    fn tell(&self, name: &Name, happened: bool) {
+    fn ring(&self, name: &Name, happened: bool) {
         if happened && self.state().outage.is_none() {
             self.shared.changes.ring(name.as_str());
         }
@@ -237,7 +237,7 @@ impl Engine for InProcess {
                 (true, true)
             })
             .await?;
-        self.tell(&lead.name, is_news);
+        self.ring(&lead.name, is_news);
         Ok(published)
     }
 
@@ -251,7 +251,7 @@ impl Engine for InProcess {
                 resigns
             })
             .await?;
-        self.tell(&lead.name, resigned);
+        self.ring(&lead.name, resigned);
         Ok(())
     }
 
@@ -267,7 +267,7 @@ impl Engine for InProcess {
                 true
             })
             .await?;
-        self.tell(name, cancelled);
+        self.ring(name, cancelled);
         Ok(cancelled)
     }
 
@@ -284,8 +284,14 @@ impl Engine for InProcess {
                 true
             })
             .await?;
-        self.tell(name, forgotten);
+        self.ring(name, forgotten);
         Ok(forgotten)
+    }
+
+    async fn tell(&self, name: &Name) -> Result<(), EngineError> {
+        self.step(|_, _| ()).await?;
+        self.ring(name, true);
+        Ok(())
     }
 
     fn changed(&self, name: &Name) -> impl Future<Output = ()> + Send + 'static {

@@ -76,7 +76,12 @@ impl Connection {
 ///
 /// One that does not answer in time may be one that never will: a server that vanished without a word is not noticed otherwise.
 pub(crate) fn is_broken(error: &RedisError) -> bool {
-    error.is_unrecoverable_error() || error.is_timeout() || error.is_io_error()
+    error.is_unrecoverable_error() || error.is_timeout() || error.is_io_error() || is_of_another(error)
+}
+
+/// A server that answers, but is not, or not yet, the one to ask: after a failover a new connection may lead to another.
+fn is_of_another(error: &RedisError) -> bool {
+    matches!(error.code(), Some("READONLY" | "MASTERDOWN" | "LOADING" | "NOAUTH" | "NOPERM"))
 }
 
 fn broken(error: &Error) -> RedisError {

@@ -228,6 +228,10 @@ impl Engine for Redis {
         self.step(|scripts| &scripts.forget, name, Vec::new()).await
     }
 
+    async fn tell(&self, name: &Name) -> Result<(), EngineError> {
+        self.step::<Value>(|scripts| &scripts.tell, name, Vec::new()).await.map(drop)
+    }
+
     fn changed(&self, name: &Name) -> impl Future<Output = ()> + Send + 'static {
         let changed = self.inner.subscription.changes.listen(name);
         if !self.inner.is_listening.swap(true, Ordering::Relaxed) {

@@ -10,6 +10,7 @@ pub(crate) struct Scripts {
     pub(crate) resign: Script,
     pub(crate) cancel: Script,
     pub(crate) forget: Script,
+    pub(crate) tell: Script,
 }
 
 impl Scripts {
@@ -27,6 +28,7 @@ impl Scripts {
             resign: script!("resign"),
             cancel: script!("cancel"),
             forget: script!("forget"),
+            tell: script!("tell"),
         }
     }
 }

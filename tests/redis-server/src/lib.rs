@@ -23,18 +23,28 @@ impl RedisServer {
     ///
     /// # Panics
     ///
-    /// If `redis-server` is not installed: `ci/cluster.sh` installs it, and `ci/test.sh` leaves the tests out that need it.
+    /// As [`try_start`](Self::try_start) fails.
     #[must_use]
     pub fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a folder for the server");
+        Self::try_start().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Starts one, and waits until it accepts connections.
+    ///
+    /// # Errors
+    ///
+    /// If `redis-server` is not installed. `ci/cluster.sh` installs it, and `ci/test.sh` leaves the tests out that need it.
+    pub fn try_start() -> Result<Self, String> {
+        let folder = tempfile::tempdir().map_err(|error| format!("no folder for a server: {error}"))?;
         for _ in 0..10 {
             // Somebody else may take the port before the server does; then it is tried again with another.
-            let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
-            if let Some(child) = launch(port, &folder) {
-                return Self { child, port, folder };
+            let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+            let port = port.map_err(|error| format!("no port for a server: {error}"))?.port();
+            if let Some(child) = launch(port, &folder)? {
+                return Ok(Self { child, port, folder });
             }
         }
-        panic!("redis-server does not start");
+        Err("redis-server does not start".into())
     }
 
     /// Its address.
@@ -107,7 +117,8 @@ impl RedisServer {
     /// If the port was taken meanwhile.
     pub fn restart(&mut self) {
         self.kill();
-        self.child = launch(self.port, &self.folder).expect("redis-server to start again");
+        let launched = launch(self.port, &self.folder).expect("redis-server to be there still");
+        self.child = launched.expect("redis-server to start again");
     }
 
     fn signal(&self, signal: Signal) {
@@ -129,7 +140,7 @@ impl std::fmt::Debug for RedisServer {
 }
 
 /// `None`: it ended at once, most likely because the port is taken.
-fn launch(port: u16, folder: &TempDir) -> Option<Child> {
+fn launch(port: u16, folder: &TempDir) -> Result<Option<Child>, String> {
     let mut child = Command::new("redis-server")
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
         .args(["--daemonize", "no", "--dir"])
@@ -138,16 +149,16 @@ fn launch(port: u16, folder: &TempDir) -> Option<Child> {
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .unwrap_or_else(|error| panic!("redis-server cannot be started ({error}); on Debian: apt-get install redis-server"));
-    let output = child.stdout.take().expect("its output");
+        .map_err(|error| format!("redis-server cannot be started ({error}); on Debian: apt-get install redis-server"))?;
+    let Some(output) = child.stdout.take() else { unreachable!("it was asked for") };
     let mut lines = BufReader::new(output).lines();
     let ready = lines.by_ref().map_while(Result::ok).any(|line| line.contains("eady to accept connections"));
     if ready {
         // What it says later must go somewhere.
         thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        return Some(child);
+        return Ok(Some(child));
     }
     let _ = child.kill();
     let _ = child.wait();
-    None
+    Ok(None)
 }

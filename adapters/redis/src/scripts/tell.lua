@@ -1,0 +1,2 @@
+tell()
+return 1
