@@ -73,14 +73,8 @@ fn told(result: Result<(), String>) -> ExitCode {
 
 /// `None`: it was asked for help.
 fn parse() -> Result<Option<Args>, lexopt::Error> {
-    let mut args = Args {
-        processes: 4,
-        callers: 250,
-        keys: 5,
-        lease: Duration::from_secs(1),
-        redis: None,
-        json: false,
-    };
+    let mut args =
+        Args { processes: 4, callers: 250, keys: 5, lease: Duration::from_secs(1), redis: None, json: false };
     let mut parser = Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
@@ -122,8 +116,7 @@ fn run(args: &Args) -> Result<(), String> {
         (None, Some(server)) => server.url(),
         (None, None) => unreachable!("one of them is there"),
     };
-    let start =
-        Start { program: &program, first: &["worker"], redis: &redis, lease: args.lease, timeout: LIMIT };
+    let start = Start { program: &program, first: &["worker"], redis: &redis, lease: args.lease, timeout: LIMIT };
     let mut processes = Vec::new();
     for at in 0..args.processes {
         processes.push(start.start(&format!("p{}", at + 1))?);

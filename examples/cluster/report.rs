@@ -9,47 +9,47 @@ use serde::Serialize;
 
 /// One round. Its fields are the line of JSON, in this order.
 #[derive(Serialize)]
-pub struct Report {
-    pub round: u64,
-    pub processes: usize,
-    pub callers: usize,
-    pub keys: usize,
+pub(crate) struct Report {
+    pub(crate) round: u64,
+    pub(crate) processes: usize,
+    pub(crate) callers: usize,
+    pub(crate) keys: usize,
     /// Works that were begun, in the order in which that was told.
-    pub executions: Vec<Execution>,
-    pub killed: Option<String>,
+    pub(crate) executions: Vec<Execution>,
+    pub(crate) killed: Option<String>,
     /// From the kill until others led all that the killed one had led.
-    pub takeover_ms: Option<f64>,
-    pub answered: Vec<Answered>,
-    pub ok: usize,
-    pub wrong: usize,
-    pub failed: usize,
+    pub(crate) takeover_ms: Option<f64>,
+    pub(crate) answered: Vec<Answered>,
+    pub(crate) ok: usize,
+    pub(crate) wrong: usize,
+    pub(crate) failed: usize,
     /// From the moment the works may end until everyone has an answer.
-    pub wall_ms: f64,
+    pub(crate) wall_ms: f64,
     #[serde(skip)]
     expected: usize,
 }
 
 /// Who led.
 #[derive(Serialize)]
-pub struct Execution {
-    pub key: String,
-    pub process: String,
-    pub token: Option<u64>,
+pub(crate) struct Execution {
+    pub(crate) key: String,
+    pub(crate) process: String,
+    pub(crate) token: Option<u64>,
 }
 
 /// What the callers of a process got.
 #[derive(Serialize)]
-pub struct Answered {
-    pub process: String,
+pub(crate) struct Answered {
+    pub(crate) process: String,
     /// From which process, how many.
-    pub from: BTreeMap<String, usize>,
-    pub errors: BTreeMap<String, usize>,
+    pub(crate) from: BTreeMap<String, usize>,
+    pub(crate) errors: BTreeMap<String, usize>,
     #[serde(skip)]
     wrong: usize,
 }
 
 impl Answered {
-    pub fn new(process: &str, answers: &[Answers], errors: BTreeMap<String, usize>) -> Self {
+    pub(crate) fn new(process: &str, answers: &[Answers], errors: BTreeMap<String, usize>) -> Self {
         let mut from = BTreeMap::new();
         let mut wrong = 0;
         for answer in answers {
@@ -64,7 +64,7 @@ impl Answered {
 }
 
 impl Report {
-    pub fn new(round: u64, processes: usize, callers: usize, keys: usize) -> Self {
+    pub(crate) fn new(round: u64, processes: usize, callers: usize, keys: usize) -> Self {
         Self {
             round,
             processes,
@@ -82,12 +82,12 @@ impl Report {
         }
     }
 
-    pub fn begun(&mut self, key: &str, process: &str, token: Option<u64>) {
+    pub(crate) fn begun(&mut self, key: &str, process: &str, token: Option<u64>) {
         self.executions.push(Execution { key: key.to_owned(), process: process.to_owned(), token });
     }
 
     /// Counts, when all have answered.
-    pub fn judge(&mut self) {
+    pub(crate) fn judge(&mut self) {
         self.expected = self.answered.len() * self.callers;
         let got: usize = self.answered.iter().flat_map(|process| process.from.values()).sum();
         self.wrong = self.answered.iter().map(|process| process.wrong).sum();
@@ -97,7 +97,7 @@ impl Report {
     }
 }
 
-pub fn table(lease: Duration, reports: &[Report]) -> String {
+pub(crate) fn table(lease: Duration, reports: &[Report]) -> String {
     let mut text = String::new();
     for report in reports {
         // Writing to a string does not fail.

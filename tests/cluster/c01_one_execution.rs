@@ -5,16 +5,20 @@ use coflight_tests::*;
 
 use crate::common::*;
 
-matrix!(callers_of_all_processes_share_one_execution, keys_do_not_touch, one_after_the_other_runs_again, threads_take_part);
+matrix!(
+    callers_of_all_processes_share_one_execution,
+    keys_do_not_touch,
+    one_after_the_other_runs_again,
+    threads_take_part
+);
 
 async fn callers_of_all_processes_share_one_execution(lab: Lab) {
     for by in VERBS {
         let engine = engine(&lab);
         let work = Job::default();
         let processes: Vec<Process<String>> = (0..3).map(|n| process(&lab, &engine, &format!("p{n}"))).collect();
-        let callers: Vec<_> = (0..30)
-            .map(|n| lab.start(call(by, &processes[n % 3], KEY, work.value(format!("by {}", n % 3)))))
-            .collect();
+        let callers: Vec<_> =
+            (0..30).map(|n| lab.start(call(by, &processes[n % 3], KEY, work.value(format!("by {}", n % 3))))).collect();
         lab.until(|| processes.iter().all(|process| attended(process.cluster_stats()) == 1)).await;
         lab.until(|| processes.iter().map(|process| process.stats().calls()).sum::<u64>() == 30).await;
         lab.until(|| work.begun() == 1).await;
@@ -68,11 +72,19 @@ async fn threads_take_part(lab: Lab) {
     let (gate, led) = (Gate::new(), a.clone());
     let blocking = {
         let gate = gate.clone();
-        lab.thread(move || led.run_blocking(KEY, |_| futures_lite::future::block_on(async { gate.wait().await; 1 })))
+        lab.thread(move || {
+            led.run_blocking(KEY, |_| {
+                futures_lite::future::block_on(async {
+                    gate.wait().await;
+                    1
+                })
+            })
+        })
     };
     lab.until(|| a.cluster_stats().led == 1).await;
     let follower = b.clone();
-    let follower = lab.thread(move || follower.run_blocking(KEY, |_| unreachable!("a follower's work is never called")));
+    let follower =
+        lab.thread(move || follower.run_blocking(KEY, |_| unreachable!("a follower's work is never called")));
     lab.until(|| b.cluster_stats().followed == 1).await;
     // For longer than a lease: a closure that blocks its thread is at work, and its lease is renewed meanwhile.
     beats(&lab, &engine, 5, 2, None).await;

@@ -19,10 +19,9 @@ async fn whoever_waits_is_told_without_any_time_passing(lab: Lab) {
         let work = Job::default();
         let leader = lab.start(call(by, &a, KEY, work.value(1)));
         lab.until(|| work.begun() == 1).await;
-        let followers: Vec<_> = [&b, &c, &c]
-            .map(|process| lab.start(call(by, process, KEY, |_| async { unreachable!("a follower's work is never called") })))
-            .into();
-        lab.until(|| b.cluster_stats().followed == 1 && c.cluster_stats().followed == 1 && c.stats().calls() == 2).await;
+        let followers: Vec<_> = [&b, &c, &c].map(|process| lab.start(call(by, process, KEY, never))).into();
+        lab.until(|| b.cluster_stats().followed == 1 && c.cluster_stats().followed == 1 && c.stats().calls() == 2)
+            .await;
         work.gate.open();
         assert_eq!(leader.await.returned().0.unwrap(), 1);
         for follower in followers {
@@ -42,7 +41,7 @@ async fn whoever_is_not_told_looks_within_a_beat(lab: Lab) {
         let work = Job::default();
         let leader = lab.start(call(by, &a, KEY, work.value(1)));
         lab.until(|| work.begun() == 1).await;
-        let follower = lab.start(call(by, &b, KEY, |_| async { unreachable!("a follower's work is never called") }));
+        let follower = lab.start(call(by, &b, KEY, never));
         lab.until(|| b.cluster_stats().followed == 1).await;
         beats(&lab, &engine, 2, 2, Some(&work)).await;
         work.gate.open();
@@ -61,17 +60,43 @@ async fn hundreds_of_callers_get_it(lab: Lab) {
     for outage in [None, Some(Outage::Mute)] {
         let engine = engine(&lab);
         engine.set_outage(outage);
-        let processes: Vec<Process<u32>> = ["a", "b", "c"].map(|name| process(&lab, &engine, name)).into();
+        let processes: Vec<Process<usize>> = ["a", "b", "c"].map(|name| process(&lab, &engine, name)).into();
         let work = Job::default();
-        let callers: Vec<_> = (0..300)
-            .map(|n| lab.start(call(VERBS[n / 3 % 3], &processes[n % 3], KEY, work.value(n))))
-            .map(|caller| caller)
-            .collect();
-        let _ = callers;
-        todo!()
+        let callers: Vec<_> =
+            (0..300).map(|n| lab.start(call(VERBS[n / 3 % 3], &processes[n % 3], KEY, work.value(n)))).collect();
+        lab.until(|| processes.iter().all(|process| attended(process.cluster_stats()) == 1)).await;
+        lab.until(|| processes.iter().map(|process| process.stats().calls()).sum::<u64>() == 300).await;
+        lab.until(|| work.begun() == 1).await;
+        work.gate.open();
+        if outage.is_some() {
+            lab.until(|| work.gone() == 1 && processes.iter().any(Process::is_empty)).await;
+            // The two processes that follow.
+            lab.until(|| lab.time().timers() == 2).await;
+            lab.time().advance(BEAT);
+        }
+        let mut values = Vec::new();
+        for caller in callers {
+            values.push(caller.await.returned().0.unwrap());
+        }
+        assert!(values.iter().all(|value| *value == values[0]), "{values:?}");
+        assert_eq!(work.begun(), 1);
     }
 }
 
 async fn a_result_waits_for_whoever_looks_late(lab: Lab) {
-    let _ = lab;
+    let engine = engine(&lab);
+    let [a, b, c]: [Process<u32>; 3] = ["a", "b", "c"].map(|name| process(&lab, &engine, name));
+    let work = Job::default();
+    let leader = lab.start(call(By::Run, &a, KEY, work.value(1)));
+    lab.until(|| work.begun() == 1).await;
+    // It follows, and is not polled until the result has been there for a while.
+    let follower = boarded(call(By::Run, &b, KEY, never));
+    assert_eq!(b.cluster_stats().followed, 1);
+    work.gate.open();
+    assert_eq!(leader.await.returned().0.unwrap(), 1);
+    lab.time().advance(2 * BEAT);
+    // Newcomers do not get it any more.
+    assert_eq!(lab.start(call(By::Run, &c, KEY, |_| async { 2 })).await.returned().0.unwrap(), 2);
+    let (value, served) = lab.start(follower).await.returned();
+    assert_eq!((value.unwrap(), &*served.trip.unwrap().process), (1, "a"));
 }

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use coflight::cluster::{
-    Builder, Cluster, ClusterStats, Engine, EngineError, Error, InProcess, Joined, Keep, Lead, Lease, Name, Nonce, Renewed,
-    Seen, Served, Token, TryCluster,
+    Builder, Cluster, ClusterStats, Engine, EngineError, Error, InProcess, Joined, Keep, Lead, Lease, Name, Nonce,
+    Renewed, Seen, Served, Token, TryCluster,
 };
 use coflight_tests::*;
 use event_listener::Event;
@@ -93,7 +93,13 @@ pub(crate) struct Job {
 
 impl Default for Job {
     fn default() -> Self {
-        Self { gate: Gate::new(), begun: Arc::default(), gone: Arc::default(), polls: Arc::default(), nudge: Arc::default() }
+        Self {
+            gate: Gate::new(),
+            begun: Arc::default(),
+            gone: Arc::default(),
+            polls: Arc::default(),
+            nudge: Arc::default(),
+        }
     }
 }
 
@@ -121,6 +127,16 @@ impl Job {
         self.polls.load(Ordering::SeqCst)
     }
 
+    /// Whoever drives the work was asked to show it, and does: the second poll from now on began after that. Or it is over.
+    pub(crate) async fn shown(&self, lab: &Lab) {
+        let polls = self.polls();
+        lab.until(|| {
+            self.nudge.notify(usize::MAX);
+            self.polls() >= polls + 2 || self.gone() == self.begun()
+        })
+        .await;
+    }
+
     pub(crate) fn value<V: Send + 'static>(
         &self,
         value: V,
@@ -146,6 +162,11 @@ impl Job {
     }
 }
 
+/// A work that must not be called.
+pub(crate) fn never<V: Send + 'static>(_: Lease) -> Pin<Box<dyn Future<Output = V> + Send>> {
+    unreachable!("a work that must not be called is")
+}
+
 /// How often this process attended to a flight by now: it leads, or follows another process.
 pub(crate) fn attended(stats: ClusterStats) -> u64 {
     stats.led + stats.succeeded + stats.followed + stats.lingered + stats.alone
@@ -160,14 +181,8 @@ pub(crate) async fn beats(lab: &Lab, engine: &InProcess, beats: usize, processes
         lab.time().advance(BEAT);
         // and have been awake.
         lab.until(|| engine.operations() >= before + processes as u64).await;
-        // Whoever drives the work was asked to show it, and does: the second poll from now on began after that.
         if let Some(job) = job {
-            let polls = job.polls();
-            lab.until(|| {
-                job.nudge.notify(usize::MAX);
-                job.polls() >= polls + 2
-            })
-            .await;
+            job.shown(lab).await;
         }
     }
 }
@@ -213,9 +228,14 @@ pub(crate) async fn pass_until(lab: &Lab, at_most: Duration, what: &str, mut hol
     }
 }
 
-/// Lets time pass until something holds, in steps, at each of which everyone who is to wake does: so many are asleep again, or it holds. Returns how much
-/// time that took, which is as exact as the step. At most a minute.
-pub(crate) async fn pass_asleep(lab: &Lab, sleepers: usize, mut holds: impl FnMut() -> bool) -> Duration {
+/// Lets time pass until something holds, in steps, at each of which everyone who is to wake does: so many are asleep again, and the work was shown to be
+/// driven. Returns how much time that took, which is as exact as the step. At most a minute.
+pub(crate) async fn pass_asleep(
+    lab: &Lab,
+    sleepers: usize,
+    job: Option<&Job>,
+    mut holds: impl FnMut() -> bool,
+) -> Duration {
     let began = lab.time().now();
     loop {
         lab.until(|| holds() || lab.time().timers() >= sleepers).await;
@@ -224,26 +244,31 @@ pub(crate) async fn pass_asleep(lab: &Lab, sleepers: usize, mut holds: impl FnMu
             return passed;
         }
         assert!(passed < Duration::from_secs(60), "it does not hold after a minute");
+        if let Some(job) = job {
+            job.shown(lab).await;
+        }
         lab.time().advance(Duration::from_millis(5));
     }
 }
 
 /// What a caller gets, as [`pass_asleep`] has time pass, and how much that was.
-pub(crate) async fn passing_asleep<T>(lab: &Lab, sleepers: usize, caller: Task<T>) -> (T, Duration) {
-    let ended = Arc::new(std::sync::Mutex::new(None));
-    let mut caller = pin!(caller);
-    let took = pass_asleep(lab, sleepers, || {
-        let mut ended = ended.lock().unwrap();
+pub(crate) async fn passing_asleep<T>(lab: &Lab, sleepers: usize, job: Option<&Job>, caller: Task<T>) -> (T, Duration) {
+    let (mut caller, mut ended) = (pin!(caller), None);
+    let ready = || {
         if ended.is_none() {
             if let std::task::Poll::Ready(end) = poll_now(caller.as_mut()) {
-                *ended = Some(end);
+                ended = Some(end);
             }
         }
         ended.is_some()
-    });
-    let took = took.await;
-    let ended = ended.lock().unwrap().take();
-    (ended.unwrap().returned(), took)
+    };
+    let took = pass_asleep(lab, sleepers, job, ready).await;
+    (ended.expect("its end").returned(), took)
+}
+
+/// Lets a time pass that is long enough for whatever goes on behind the callers' backs to come to its end.
+pub(crate) async fn settle(lab: &Lab) {
+    pass_until(lab, 3 * LEASE, "nobody sleeps any more", || lab.time().timers() == 0).await;
 }
 
 /// What happens to an operation on its way.
@@ -319,6 +344,10 @@ impl Engine for Fronted {
 
     async fn forget(&self, name: &Name) -> Result<bool, EngineError> {
         self.pass("forget", name, self.behind.forget(name)).await
+    }
+
+    async fn tell(&self, name: &Name) -> Result<(), EngineError> {
+        self.pass("tell", name, self.behind.tell(name)).await
     }
 
     fn changed(&self, name: &Name) -> impl Future<Output = ()> + Send + 'static {

@@ -1,7 +1,6 @@
 //! The promises of docs/cluster.md, by their numbers, on every runtime. Processes are groups that share an engine within this process; their time stands still until a
 //! test moves it. What takes real processes and a real server is tested in `examples/cluster`.
 
-mod common;
 mod c01_one_execution;
 mod c02_one_result;
 mod c03_leases_and_tokens;
@@ -14,4 +13,6 @@ mod c10_forget_and_cancel;
 mod c11_what_cannot_travel;
 mod c12_linger;
 mod c13_costs;
+mod common;
 mod observing;
+mod opentelemetry;

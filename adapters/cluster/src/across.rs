@@ -175,9 +175,7 @@ where
         // From here on the work is dropped.
         duty.over();
         match stopped {
-            Stopped::Ended(ending) => {
-                land(&self.inner, &duty.lead().name, &ending).unwrap_or(Err(Undelivered::Again))
-            }
+            Stopped::Ended(ending) => land(&self.inner, &duty.lead().name, &ending).unwrap_or(Err(Undelivered::Again)),
             Stopped::Succeeded => match self.begin().await {
                 Begun::Landed(landed) => landed,
                 // What is left of it cannot lead, and has no work to do alone.

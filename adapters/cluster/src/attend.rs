@@ -108,7 +108,10 @@ async fn follow<En: Engine, R: Runtime>(
 }
 
 /// Joins. If nobody waits for the answer any more, or it did not come in time, whatever was led by then is given up.
-pub(crate) async fn join<En: Engine, R: Runtime>(link: &Arc<Link<En, R>>, name: &Name) -> Result<(Joined, Nonce), EngineError> {
+pub(crate) async fn join<En: Engine, R: Runtime>(
+    link: &Arc<Link<En, R>>,
+    name: &Name,
+) -> Result<(Joined, Nonce), EngineError> {
     link.health.admit(link.now(), link.patience)?;
     let nonce = Nonce::random()?;
     let mut asking = Asking { link, name, nonce, answered: false };

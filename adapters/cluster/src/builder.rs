@@ -9,11 +9,11 @@ use coflight_core::{DefaultHashBuilder, Observer, Runtime, SharedError, TryGroup
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::landing::{Delivered, Undelivered};
 use crate::codec::{Codec, MessagePack};
 use crate::engine::{Engine, Nonce};
 use crate::group::{Cluster, Inner};
 use crate::health::Health;
+use crate::landing::{Delivered, Undelivered};
 use crate::leads::Leads;
 use crate::link::{Link, OnOutage};
 use crate::naming::Naming;

@@ -11,10 +11,10 @@ use futures_lite::future;
 use serde::Serialize;
 
 use crate::across::{Across, Slot, Wants};
-use crate::landing::{Delivered, Undelivered, alone};
 use crate::engine::Engine;
 use crate::error::{Error, TryError};
 use crate::group::Inner;
+use crate::landing::{Delivered, Undelivered, alone};
 use crate::lease::Lease;
 use crate::served::{Answer, Place, Served, Trip};
 
@@ -187,11 +187,7 @@ where
     S: BuildHasher + Send + Sync + 'static,
 {
     /// [`Cluster::try_run`](crate::Cluster::try_run), with this call's options.
-    pub fn try_run<Q, F, Fut>(
-        self,
-        key: &Q,
-        work: F,
-    ) -> Answer<impl Future<Output = (Result<T, TryError<E>>, Served)>>
+    pub fn try_run<Q, F, Fut>(self, key: &Q, work: F) -> Answer<impl Future<Output = (Result<T, TryError<E>>, Served)>>
     where
         Q: ?Sized + AsKey<K> + Serialize,
         F: FnOnce(Lease) -> Fut,

@@ -10,9 +10,9 @@ use std::time::Duration;
 use coflight_core::Runtime;
 use futures_lite::{FutureExt, future};
 
-use crate::landing::Landed;
 use crate::duty::CLOSE;
 use crate::engine::{Engine, Lead};
+use crate::landing::Landed;
 use crate::lease::{Keeping, Status};
 use crate::link::Link;
 use crate::watch::ClusterEventKind;

@@ -70,11 +70,7 @@ impl Codec for MessagePack {
         // From a reader, so that what is left over is seen.
         let mut rest = bytes;
         let value = rmp_serde::from_read(&mut rest).map_err(|error| MessagePackError(error.into()))?;
-        if rest.is_empty() {
-            Ok(value)
-        } else {
-            Err(MessagePackError(format!("{} bytes too many", rest.len()).into()))
-        }
+        if rest.is_empty() { Ok(value) } else { Err(MessagePackError(format!("{} bytes too many", rest.len()).into())) }
     }
 }
 

@@ -67,8 +67,7 @@ impl<En: Engine, R: Runtime> Duty<En, R> {
 
     /// Ends the flight for everyone. Returns whether this is its ending; if not, the lease was lost, or somebody else ended it.
     pub(crate) async fn publish(&mut self, ending: &[u8], linger: Duration) -> Result<bool, EngineError> {
-        // The work is done, and nobody has to show that it is driven.
-        self.keeping.never_idle();
+        self.keeping.publishing();
         let keep = Keep { fetch: self.link.lease, linger };
         let publish = || self.link.engine.publish(&self.lead, ending, keep);
         let published = self.link.insist("publish", self.link.patience, publish).await;

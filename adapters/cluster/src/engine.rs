@@ -41,12 +41,8 @@ pub trait Engine: Clone + Send + Sync + 'static {
     /// Ends the flight, if the lease is still held and it has not ended: everyone who [looks](Self::look) within `keep.fetch` gets the ending,
     /// newcomers within `keep.linger` get it by [joining](Self::join), and whoever [listens](Self::changed) is told. Returns whether this is the
     /// flight's ending: also when the very same was published before.
-    fn publish(
-        &self,
-        lead: &Lead,
-        ending: &[u8],
-        keep: Keep,
-    ) -> impl Future<Output = Result<bool, EngineError>> + Send;
+    fn publish(&self, lead: &Lead, ending: &[u8], keep: Keep)
+    -> impl Future<Output = Result<bool, EngineError>> + Send;
 
     /// Gives the lease up, if it is still held, so that somebody else can lead at once. Whoever listens is told.
     fn resign(&self, lead: &Lead) -> impl Future<Output = Result<(), EngineError>> + Send;

@@ -122,11 +122,7 @@ where
     }
 
     /// The first of its process asks the engine.
-    async fn across<Q>(
-        &self,
-        key: &Q,
-        mut local: LocalLeader<K, V, R, S>,
-    ) -> Result<Turn<K, V, En, R, S>, Error>
+    async fn across<Q>(&self, key: &Q, mut local: LocalLeader<K, V, R, S>) -> Result<Turn<K, V, En, R, S>, Error>
     where
         Q: ?Sized + AsKey<K> + Serialize,
     {
@@ -317,6 +313,8 @@ impl<K, V: Clone + fmt::Debug, En: Engine, R: Runtime, S> fmt::Debug for Turn<K,
 
 impl<K, V: Clone, En: Engine, R: Runtime, S> fmt::Debug for Leader<K, V, En, R, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Leader").field("token", &self.duty.as_ref().map(|duty| duty.lead().token)).finish_non_exhaustive()
+        f.debug_struct("Leader")
+            .field("token", &self.duty.as_ref().map(|duty| duty.lead().token))
+            .finish_non_exhaustive()
     }
 }

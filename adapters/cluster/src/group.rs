@@ -13,12 +13,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::across::Span;
-use crate::landing::{Delivered, Undelivered};
 use crate::builder::{Builder, Coding};
 use crate::call::Call;
 use crate::engine::{Engine, Lead, Name};
 use crate::envelope::{Envelope, Outcome};
 use crate::error::{Error, KeyError, TryError};
+use crate::landing::{Delivered, Undelivered};
 use crate::lease::Lease;
 use crate::link::Link;
 use crate::naming::Naming;
@@ -202,11 +202,7 @@ where
     /// # Errors
     ///
     /// [`TryError::Work`] with the work's error, [`TryError::Flight`] for those of [`run`](Self::run).
-    pub fn try_run<Q, F, Fut>(
-        &self,
-        key: &Q,
-        work: F,
-    ) -> Answer<impl Future<Output = (Result<T, TryError<E>>, Served)>>
+    pub fn try_run<Q, F, Fut>(&self, key: &Q, work: F) -> Answer<impl Future<Output = (Result<T, TryError<E>>, Served)>>
     where
         Q: ?Sized + AsKey<K> + Serialize,
         F: FnOnce(Lease) -> Fut,
@@ -435,7 +431,6 @@ where
 {
     /// What to do when another process forgot the key.
     pub(crate) fn hooks(self: &Arc<Self>, key: K, deadline: Option<Duration>) -> Hooks {
-
         // Not to keep the group for as long as a lease is renewed.
         let inner = Arc::downgrade(self);
         // Once: what is there for the key later is another flight.

@@ -43,7 +43,7 @@ impl Health {
     /// meanwhile.
     pub(crate) fn failed(&self, error: EngineError, began: Duration, next: Duration) -> bool {
         let mut state = self.state();
-        if state.down.is_some() || state.answered.is_some_and(|answered| answered >= began) {
+        if state.down.is_some() || state.answered.is_some_and(|answered| answered > began) {
             return false;
         }
         state.down = Some(Down { error, next });

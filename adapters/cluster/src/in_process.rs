@@ -184,8 +184,13 @@ impl Engine for InProcess {
             let micros = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
             let token = Token(micros.max(last.saturating_add(1)));
             state.last = token.0;
-            let flight =
-                Flight { nonce, looked: None, ending: None, lingers_until: Duration::ZERO, expires: now.saturating_add(lease) };
+            let flight = Flight {
+                nonce,
+                looked: None,
+                ending: None,
+                lingers_until: Duration::ZERO,
+                expires: now.saturating_add(lease),
+            };
             state.flights.insert((name.clone(), token), flight);
             state.current.insert(name.clone(), (token, now.saturating_add(lease)));
             Joined::Leads(token)

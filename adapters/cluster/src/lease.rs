@@ -84,6 +84,8 @@ pub(crate) struct State {
     finished: bool,
     /// It is to be renewed now.
     wanted: bool,
+    /// The work is done, and its result on the way.
+    publishing: bool,
     /// When the engine last answered, and whether somebody elsewhere waited by then.
     pub(crate) followed: Option<Followed>,
 }
@@ -126,6 +128,7 @@ impl Keeping {
             asked: None,
             finished: false,
             wanted: false,
+            publishing: false,
             followed: None,
         };
         Arc::new(Self { state: Mutex::new(state), changed: Event::new(), wake: Event::new() })
@@ -184,6 +187,16 @@ impl Keeping {
     /// Whoever holds the lease does not poll, and is taken to be at it until the end.
     pub(crate) fn never_idle(&self) {
         self.state().polling = true;
+    }
+
+    /// The work is done, and its result on the way.
+    pub(crate) fn publishing(&self) {
+        self.never_idle();
+        self.state().publishing = true;
+    }
+
+    pub(crate) fn is_publishing(&self) -> bool {
+        self.state().publishing
     }
 
     /// The lease is held.

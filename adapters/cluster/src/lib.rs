@@ -22,6 +22,8 @@ mod landing;
 mod leads;
 mod lease;
 mod link;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod naming;
 mod propagation;
 mod renewing;
@@ -39,6 +41,8 @@ pub use group::{Cluster, TryCluster};
 pub use in_process::{InProcess, Outage};
 pub use lease::Lease;
 pub use link::OnOutage;
+#[cfg(feature = "metrics")]
+pub use metrics::ClusterMetrics;
 pub use propagation::Propagation;
 pub use served::{Answer, Place, Served, Trip};
 pub use watch::{ClusterEvent, ClusterEventKind, ClusterObserver, ClusterStats};

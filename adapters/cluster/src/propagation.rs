@@ -18,17 +18,17 @@ use crate::served::Trip;
 ///     fn context(&self) -> Option<String> {
 ///         let context = Span::current().context();
 ///         let span = context.span().span_context().clone();
-///         span.is_valid().then(|| format!("00-{}-{}-{:02x}", span.trace_id(), span.span_id(), span.trace_flags().to_u8()))
+///         let flags = span.trace_flags().to_u8();
+///         span.is_valid().then(|| format!("00-{}-{}-{flags:02x}", span.trace_id(), span.span_id()))
 ///     }
 ///
 ///     fn answered(&self, trip: &Trip) {
 ///         let Some(context) = &trip.context else { return };
 ///         let mut parts = context.split('-').skip(1);
-///         if let (Some(trace), Some(span)) = (parts.next(), parts.next()) {
-///             if let (Ok(trace), Ok(span)) = (TraceId::from_hex(trace), SpanId::from_hex(span)) {
-///                 Span::current().add_link(SpanContext::new(trace, span, TraceFlags::SAMPLED, true, TraceState::default()));
-///             }
-///         }
+///         let (Some(trace), Some(span)) = (parts.next(), parts.next()) else { return };
+///         let (Ok(trace), Ok(span)) = (TraceId::from_hex(trace), SpanId::from_hex(span)) else { return };
+///         let linked = SpanContext::new(trace, span, TraceFlags::SAMPLED, true, TraceState::default());
+///         Span::current().add_link(linked);
 ///     }
 /// }
 /// ```

@@ -36,6 +36,10 @@ impl<En: Engine, R: Runtime> Renewing<En, R> {
             if self.keeping.is_finished() {
                 return;
             }
+            if told && self.keeping.is_publishing() {
+                // Most likely it is this very publication that is told.
+                continue;
+            }
             let sent = link.now();
             if hooks.deadline.is_some_and(|deadline| sent >= deadline) {
                 // Also if whoever drives the work is stuck in it.

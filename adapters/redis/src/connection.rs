@@ -43,11 +43,12 @@ impl Connection {
             }
             current.number
         };
-        let connection = self.connecting.try_run(&number, || self.connect(number)).await.map_err(|error| match error {
-            TryError::Work(error) => error,
-            TryError::Flight(error) => SharedError::new(broken(&error)),
-            _ => SharedError::new(broken(&Error::Shutdown)),
-        })?;
+        let connection =
+            self.connecting.try_run(&number, || self.connect(number)).await.map_err(|error| match error {
+                TryError::Work(error) => error,
+                TryError::Flight(error) => SharedError::new(broken(&error)),
+                _ => SharedError::new(broken(&Error::Shutdown)),
+            })?;
         Ok((connection, number))
     }
 

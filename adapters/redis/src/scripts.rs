@@ -17,7 +17,10 @@ impl Scripts {
     pub(crate) fn new() -> Self {
         macro_rules! script {
             ($name:literal) => {
-                Script::new(concat!(include_str!("scripts/prelude.lua"), include_str!(concat!("scripts/", $name, ".lua"))))
+                Script::new(concat!(
+                    include_str!("scripts/prelude.lua"),
+                    include_str!(concat!("scripts/", $name, ".lua"))
+                ))
             };
         }
         Self {

@@ -57,14 +57,7 @@ struct Notes {
     answers: Mutex<HashSet<(String, u64, u64)>>,
 }
 
-async fn ask(
-    worker: Worker,
-    notes: Arc<Notes>,
-    stalls: Arc<Stalls>,
-    mut random: Random,
-    keys: usize,
-    until: Instant,
-) {
+async fn ask(worker: Worker, notes: Arc<Notes>, stalls: Arc<Stalls>, mut random: Random, keys: usize, until: Instant) {
     while Instant::now() < until {
         let key = format!("load/{}", random.below(keys as u64));
         let work = {

@@ -98,13 +98,7 @@ async fn one(
 }
 
 /// The work.
-async fn execute(
-    round: u64,
-    key: String,
-    process: String,
-    lease: Lease,
-    mut opened: watch::Receiver<bool>,
-) -> Value {
+async fn execute(round: u64, key: String, process: String, lease: Lease, mut opened: watch::Receiver<bool>) -> Value {
     let token = lease.token().map(|token| token.0);
     tell(&Event::Begun { round, key: key.clone(), token });
     let mut running = Running { round, key: key.clone(), done: false };
@@ -126,4 +120,3 @@ impl Drop for Running {
         }
     }
 }
-

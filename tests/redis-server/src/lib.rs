@@ -149,7 +149,9 @@ fn launch(port: u16, folder: &TempDir) -> Result<Option<Child>, String> {
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .map_err(|error| format!("redis-server cannot be started ({error}); on Debian: apt-get install redis-server"))?;
+        .map_err(|error| {
+            format!("redis-server cannot be started ({error}); on Debian: apt-get install redis-server")
+        })?;
     let Some(output) = child.stdout.take() else { unreachable!("it was asked for") };
     let mut lines = BufReader::new(output).lines();
     let ready = lines.by_ref().map_while(Result::ok).any(|line| line.contains("eady to accept connections"));

@@ -42,8 +42,7 @@ impl Chaos {
     fn new(seed: u64, time: Duration) -> Self {
         let server = RedisServer::start();
         let until = Instant::now() + time;
-        let mut this =
-            Self { server, processes: Vec::new(), random: seed, until, started: 0, struck: BTreeMap::new() };
+        let mut this = Self { server, processes: Vec::new(), random: seed, until, started: 0, struck: BTreeMap::new() };
         for _ in 0..PROCESSES {
             let process = this.start();
             this.processes.push(process);

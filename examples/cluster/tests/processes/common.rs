@@ -70,10 +70,9 @@ pub(crate) struct Answered {
 
 pub(crate) fn answered(process: &mut Process, of: u64) -> Answered {
     let wanted = |event: &Event| match event {
-        Event::Answered { round, answers, errors, .. } if *round == of => Some(Answered {
-            answers: answers.clone(),
-            errors: errors.clone(),
-        }),
+        Event::Answered { round, answers, errors, .. } if *round == of => {
+            Some(Answered { answers: answers.clone(), errors: errors.clone() })
+        }
         _ => None,
     };
     process.wait("answered", LIMIT, wanted).expect("answers")

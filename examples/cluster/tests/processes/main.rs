@@ -2,4 +2,5 @@
 
 mod chaos;
 mod common;
+mod costs;
 mod rounds;

@@ -90,7 +90,11 @@ fn a_leader_that_was_stopped_cannot_publish_over_its_successor() {
         for process in &mut processes {
             let answered = answered(process, round);
             assert!(answered.errors.is_empty() && answered.answers.len() == 1, "{:?}", answered.errors);
-            assert!(answered.answers[0].token >= second, "those who follow get the successor's: {:?}", answered.answers);
+            assert!(
+                answered.answers[0].token >= second,
+                "those who follow get the successor's: {:?}",
+                answered.answers
+            );
         }
         // Its own callers get the successor's, or that of their own work, never an error.
         let own = answered(&mut leader, round);
