@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Mutation testing of core: each change that cargo-mutants makes must fail some test. `ci/mutants.sh` tries a sample, one in 180 (SHARD=k/n
+# Mutation testing of core: each change that cargo-mutants makes must fail some test. `ci/mutants.sh` tries a sample, one in 360 (SHARD=k/n
 # says which); `ci/mutants.sh all` tries every one, which takes hours; `ci/mutants.sh FILE…` tries those in these files. Those that change
 # nothing that could be seen are left out, with reasons, in .cargo/mutants.toml.
 source "$(dirname "$0")/common.sh"
@@ -17,7 +17,7 @@ export RUSTFLAGS="--cfg few_columns ${RUSTFLAGS:-}" PROPTEST_CASES=300 COFLIGHT_
 
 chosen=()
 case ${1:-} in
-    "") chosen=(--shard "${SHARD:-0/180}") ;;
+    "") chosen=(--shard "${SHARD:-0/360}") ;;
     all) ;;
     *) for file; do chosen+=(--file "$file"); done ;;
 esac

@@ -1,6 +1,7 @@
 //! Promise 7: when a flight is over, however it ended, nothing of it is left: nothing in the processes at once, nothing in the engine after a lease.
 
-use coflight::cluster::Outage;
+use coflight::SharedError;
+use coflight::cluster::{Cluster, Outage, Turn};
 use coflight_tests::*;
 
 use crate::common::*;
@@ -16,48 +17,53 @@ matrix!(
     the_engine_goes_with_its_groups,
 );
 
-/// Nothing in the processes, no timer and so no task that waits, and, a lease later, nothing in the engine.
-async fn nothing_is_left(
+type Fallible = Process<Result<u32, SharedError<String>>, Fronted>;
+
+/// Nothing in the processes, no timer, no task, and, a lease later, nothing in the engine.
+async fn nothing_is_left<V: Clone + Send + Sync + 'static, const N: usize>(
     lab: &Lab,
-    engine: &coflight::cluster::InProcess,
+    engine: Fronted,
     work: &Job,
-    len: impl Fn() -> usize,
+    processes: [Process<V, Fronted>; N],
     what: impl std::fmt::Debug,
 ) {
     let before = lab.time().now();
-    lab.until(|| len() == 0).await;
-    lab.until(|| work.gone() == work.begun()).await;
+    lab.until(|| processes.iter().all(Cluster::is_empty) && work.gone() == work.begun()).await;
     lab.until(|| lab.time().timers() == 0).await;
+    // Tasks have the engine, by what they share with their process.
+    let (alive, behind) = (engine.alive(), engine.behind.clone());
+    drop((engine, processes));
+    lab.until(|| alive.strong_count() == 0).await;
     assert_eq!(lab.time().now(), before, "{what:?}");
     lab.time().advance(LEASE);
-    assert!(engine.is_empty(), "{what:?}: {engine:?}");
+    assert!(behind.is_empty(), "{what:?}: {behind:?}");
 }
 
 async fn after_a_success(lab: Lab) {
     for by in VERBS {
-        let engine = engine(&lab);
-        let [a, b]: [Process<u32>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
+        let engine = Fronted::watched(&lab);
+        let [a, b]: [Process<u32, Fronted>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
         let work = Job::default();
         let leader = lab.start(call(by, &a, KEY, work.value(1)));
         lab.until(|| work.begun() == 1).await;
         let followers = [(); 2].map(|()| lab.start(call(by, &b, KEY, never)));
         lab.until(|| b.cluster_stats().followed == 1 && b.stats().calls() == 2).await;
-        assert!(!engine.is_empty() && !a.is_empty() && !b.is_empty());
+        assert!(!engine.behind.is_empty() && !a.is_empty() && !b.is_empty());
         work.gate.open();
         leader.await.returned().0.unwrap();
         for follower in followers {
             follower.await.returned().0.unwrap();
         }
-        nothing_is_left(&lab, &engine, &work, || a.len() + b.len(), by).await;
+        nothing_is_left(&lab, engine, &work, [a, b], by).await;
     }
 }
 
 async fn after_an_error(lab: Lab) {
     for by in VERBS {
-        let engine = engine(&lab);
-        let [a, b]: [TryProcess<u32, String>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
+        let engine = Fronted::watched(&lab);
+        let [a, b]: [Fallible; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
         let work = Job::default();
-        let request = |process: &TryProcess<u32, String>| {
+        let request = |process: &Fallible| {
             let (process, work) = (process.clone(), work.value(Err("no".to_owned())));
             lab.start(async move {
                 match by {
@@ -74,14 +80,14 @@ async fn after_an_error(lab: Lab) {
         work.gate.open();
         assert!(leader.await.returned().unwrap_err().work().is_some());
         assert!(follower.await.returned().unwrap_err().work().is_some());
-        nothing_is_left(&lab, &engine, &work, || a.len() + b.len(), by).await;
+        nothing_is_left(&lab, engine, &work, [a, b], by).await;
     }
 }
 
 async fn after_a_panic(lab: Lab) {
     for by in VERBS {
-        let engine = engine(&lab);
-        let [a, b]: [Process<u32>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
+        let engine = Fronted::watched(&lab);
+        let [a, b]: [Process<u32, Fronted>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
         let work = Job::default();
         let panics = {
             let work = work.value(());
@@ -97,7 +103,7 @@ async fn after_a_panic(lab: Lab) {
         work.gate.open();
         assert_eq!(leader.await.panicked(), "oh no");
         follower.await.returned().0.unwrap_err();
-        nothing_is_left(&lab, &engine, &work, || a.len() + b.len(), by).await;
+        nothing_is_left(&lab, engine, &work, [a, b], by).await;
     }
 }
 
@@ -105,31 +111,30 @@ async fn after_a_panic(lab: Lab) {
 async fn after_a_cancel(lab: Lab) {
     for by in VERBS {
         for whose in 0..3 {
-            let engine = engine(&lab);
-            let processes: [Process<u32>; 3] = ["a", "b", "c"].map(|name| process(&lab, &engine, name));
-            let [a, b, _] = &processes;
-            eprintln!("{by:?} {whose}");
+            let engine = Fronted::watched(&lab);
+            let processes: [Process<u32, Fronted>; 3] = ["a", "b", "c"].map(|name| process(&lab, &engine, name));
+            let [a, b, c] = processes;
             let work = Job::default();
-            let leader = lab.start(call(by, a, KEY, work.value(1)));
+            let leader = lab.start(call(by, &a, KEY, work.value(1)));
             lab.until(|| work.begun() == 1).await;
-            let follower = lab.start(call(by, b, KEY, never));
+            let follower = lab.start(call(by, &b, KEY, never));
             lab.until(|| b.cluster_stats().followed == 1).await;
-            let cancels = processes[whose].clone();
+            let cancels = [&a, &b, &c][whose].clone();
             assert!(lab.start(async move { cancels.cancel(KEY).await }).await.returned().unwrap());
             for caller in [leader, follower] {
                 let error = caller.await.returned().0.unwrap_err();
                 assert_eq!(error.flight(), Some(&coflight::Error::Cancelled), "{by:?} {whose}");
             }
-            nothing_is_left(&lab, &engine, &work, || a.len() + b.len(), (by, whose)).await;
+            nothing_is_left(&lab, engine, &work, [a, b, c], (by, whose)).await;
         }
     }
 }
 
 async fn after_a_timeout(lab: Lab) {
     for by in VERBS {
-        let engine = engine(&lab);
-        let a: Process<u32> = building(&lab, &engine, "a").timeout(BEAT / 2).build();
-        let b: Process<u32> = process(&lab, &engine, "b");
+        let engine = Fronted::watched(&lab);
+        let a: Process<u32, Fronted> = building(&lab, &engine, "a").timeout(BEAT / 2).build();
+        let b: Process<u32, Fronted> = process(&lab, &engine, "b");
         let work = Job::default();
         let leader = lab.start(call(by, &a, KEY, work.value(1)));
         lab.until(|| work.begun() == 1).await;
@@ -139,7 +144,7 @@ async fn after_a_timeout(lab: Lab) {
         for caller in [leader, follower] {
             assert_eq!(caller.await.returned().0.unwrap_err().flight(), Some(&coflight::Error::TimedOut), "{by:?}");
         }
-        nothing_is_left(&lab, &engine, &work, || a.len() + b.len(), by).await;
+        nothing_is_left(&lab, engine, &work, [a, b], by).await;
     }
 }
 
@@ -147,8 +152,8 @@ async fn after_a_timeout(lab: Lab) {
 async fn after_everyone_left(lab: Lab) {
     for by in VERBS {
         for leaders_last in [true, false] {
-            let engine = engine(&lab);
-            let [a, b]: [Process<u32>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
+            let engine = Fronted::watched(&lab);
+            let [a, b]: [Process<u32, Fronted>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
             let work = Job::default();
             let leaders = [(); 2].map(|()| lab.start(call(by, &a, KEY, work.value(1))));
             lab.until(|| work.begun() == 1 && a.stats().calls() == 2).await;
@@ -161,21 +166,20 @@ async fn after_everyone_left(lab: Lab) {
             }
             // Somebody who was there at the end is taken to wait for a lease at most.
             pass_until(&lab, LEASE, "the work is dropped", || work.gone() == work.begun()).await;
-            nothing_is_left(&lab, &engine, &work, || a.len() + b.len(), (by, leaders_last)).await;
+            nothing_is_left(&lab, engine, &work, [a, b], (by, leaders_last)).await;
         }
-        let engine = engine(&lab);
-        let a: Process<u32> = process(&lab, &engine, "a");
+        let engine = Fronted::watched(&lab);
+        let a: Process<u32, Fronted> = process(&lab, &engine, "a");
         drop(call(by, &a, KEY, never));
-        nothing_is_left(&lab, &engine, &Job::default(), || a.len(), by).await;
+        nothing_is_left(&lab, engine, &Job::default(), [a], by).await;
     }
 }
 
 /// That complete, are dropped, or let everybody go alone.
 async fn after_leaders_by_hand(lab: Lab) {
-    use coflight::cluster::Turn;
     for end in ["complete", "drop", "release"] {
-        let engine = engine(&lab);
-        let [a, b]: [Process<u32>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
+        let engine = Fronted::watched(&lab);
+        let [a, b]: [Process<u32, Fronted>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
         let work = Job::default();
         work.gate.open();
         let follower = {
@@ -190,7 +194,7 @@ async fn after_leaders_by_hand(lab: Lab) {
             follower
         };
         assert_eq!(follower.await.returned().0.unwrap(), if end == "complete" { 1 } else { 2 });
-        nothing_is_left(&lab, &engine, &work, || a.len() + b.len(), end).await;
+        nothing_is_left(&lab, engine, &work, [a, b], end).await;
     }
 }
 
@@ -198,10 +202,8 @@ async fn after_leaders_by_hand(lab: Lab) {
 async fn the_engine_goes_with_its_groups(lab: Lab) {
     for by in VERBS {
         for outage in [None, Some(Outage::Mute), Some(Outage::Refuses), Some(Outage::Silent)] {
-            let behind = engine(&lab);
-            let fronted = Fronted::new(&behind, |_, _| Fate::Answered);
-            let alive = fronted.alive();
-            eprintln!("{by:?} {outage:?}");
+            let fronted = Fronted::watched(&lab);
+            let (behind, alive) = (fronted.behind.clone(), fronted.alive());
             let [a, b]: [Process<u32, Fronted>; 2] = ["a", "b"].map(|name| process(&lab, &fronted, name));
             drop(fronted);
             let work = Job::default();

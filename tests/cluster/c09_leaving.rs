@@ -1,1 +1,208 @@
-//! tbd
+//! Promise 9: leaving is free: whoever leaves, in whatever process, others get their result, and a work that nobody waits for any more is dropped.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use coflight::cluster::{Outage, Place};
+use coflight_tests::*;
+
+use crate::common::*;
+
+matrix!(
+    a_leader_of_run_that_leaves_hands_over_at_once,
+    a_leader_by_hand_that_leaves_hands_over_at_once,
+    a_carried_work_goes_on_for_callers_elsewhere,
+    a_carried_work_ends_with_the_last_one_elsewhere,
+    a_work_for_nobody_is_dropped_at_once,
+    followers_that_leave_change_nothing,
+    who_leaves_before_the_engine_answers_strands_nobody,
+    who_leaves_before_a_lost_answer_strands_nobody,
+);
+
+const CARRIED: [By; 2] = [By::Relay, By::Spawn];
+
+async fn a_leader_of_run_that_leaves_hands_over_at_once(lab: Lab) {
+    for by in VERBS {
+        let engine = engine(&lab);
+        let [a, b]: [Process<u32>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
+        let (first, second) = (Job::default(), Job::default());
+        let leader = lab.start(call(By::Run, &a, KEY, first.value(1)));
+        lab.until(|| first.begun() == 1).await;
+        let followers = [(); 2].map(|()| lab.start(call(by, &b, KEY, second.value(2))));
+        lab.until(|| b.cluster_stats().followed == 1 && b.stats().calls() == 2).await;
+        leader.abort();
+        assert!(matches!(leader.await, Ended::Dropped));
+        assert_eq!(first.gone(), 1);
+        lab.until(|| second.begun() == 1).await;
+        second.gate.open();
+        for follower in followers {
+            let (value, served) = follower.await.returned();
+            assert_eq!((value.unwrap(), served.trip.unwrap().place), (2, Place::Here), "{by:?}");
+        }
+        lab.until(|| a.cluster_stats().resigned == 1).await;
+        assert_eq!((b.cluster_stats().succeeded, second.begun()), (1, 1));
+    }
+    assert!(lab.time().now().is_zero());
+}
+
+async fn a_leader_by_hand_that_leaves_hands_over_at_once(lab: Lab) {
+    let engine = engine(&lab);
+    let [a, b]: [Process<u32>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
+    let Ok(coflight::cluster::Turn::Leader(leader)) = a.enter(KEY).await else { panic!("somebody leads") };
+    let follower = lab.start(call(By::Run, &b, KEY, |_| async { 2 }));
+    lab.until(|| b.cluster_stats().followed == 1).await;
+    drop(leader);
+    assert_eq!(follower.await.returned().0.unwrap(), 2);
+    assert!(lab.time().now().is_zero());
+}
+
+async fn a_carried_work_goes_on_for_callers_elsewhere(lab: Lab) {
+    for by in CARRIED {
+        let engine = engine(&lab);
+        let [a, b]: [Process<u32>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
+        let work = Job::default();
+        let leaders = [(); 2].map(|()| lab.start(call(by, &a, KEY, work.value(1))));
+        lab.until(|| work.begun() == 1 && a.stats().calls() == 2).await;
+        let follower = lab.start(call(By::Run, &b, KEY, never));
+        lab.until(|| b.cluster_stats().followed == 1).await;
+        let before = lab.time().now();
+        leaders.iter().for_each(Task::abort);
+        for leader in leaders {
+            assert!(matches!(leader.await, Ended::Dropped));
+        }
+        lab.until(|| a.is_empty() && a.cluster_stats().continued == 1).await;
+        assert_eq!(lab.time().now(), before);
+        // For longer than a lease.
+        beats(&lab, &engine, 5, 2, Some(&work)).await;
+        assert_eq!(work.gone(), 0);
+        // Whoever comes to its process meanwhile shares it, too.
+        let newcomer = lab.start(call(by, &a, KEY, never));
+        lab.until(|| a.cluster_stats().followed == 1).await;
+        work.gate.open();
+        for caller in [follower, newcomer] {
+            let (value, served) = caller.await.returned();
+            assert_eq!((value.unwrap(), &*served.trip.unwrap().process), (1, "a"), "{by:?}");
+        }
+        lab.until(|| work.gone() == 1).await;
+        assert_eq!((work.begun(), a.cluster_stats().continued, a.cluster_stats().published), (1, 1, 1));
+    }
+}
+
+async fn a_carried_work_ends_with_the_last_one_elsewhere(lab: Lab) {
+    for by in CARRIED {
+        let engine = Fronted::watched(&lab);
+        let [a, b]: [Process<u32, Fronted>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
+        let work = Job::default();
+        let leader = lab.start(call(by, &a, KEY, work.value(1)));
+        lab.until(|| work.begun() == 1).await;
+        let follower = lab.start(call(by, &b, KEY, never));
+        lab.until(|| b.cluster_stats().followed == 1).await;
+        leader.abort();
+        assert!(matches!(leader.await, Ended::Dropped));
+        lab.until(|| a.cluster_stats().continued == 1).await;
+        beats(&lab, &engine.behind, 2, 2, Some(&work)).await;
+        follower.abort();
+        assert!(matches!(follower.await, Ended::Dropped));
+        lab.until(|| b.is_empty() && lab.time().timers() == 1).await;
+        let before = engine.behind.operations();
+        let took = pass_asleep(&lab, LEASE, 1, Some(&work), || work.gone() == 1).await;
+        assert!(took > BEAT, "{by:?}: whoever waits looks once a beat");
+        lab.until(|| a.cluster_stats().resigned == 1).await;
+        assert!(engine.behind.operations() - before <= 4, "once a beat, and at the end");
+        settle(&lab, engine, [a, b]).await;
+    }
+}
+
+async fn a_work_for_nobody_is_dropped_at_once(lab: Lab) {
+    for by in VERBS {
+        let engine = engine(&lab);
+        let [a, b]: [Process<u32>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
+        let work = Job::default();
+        let callers = [(); 2].map(|()| lab.start(call(by, &a, KEY, work.value(1))));
+        lab.until(|| work.begun() == 1 && a.stats().calls() == 2).await;
+        let before = lab.time().now();
+        // The one that follows first, which might begin its own.
+        let [leader, beside] = callers;
+        beside.abort();
+        assert!(matches!(beside.await, Ended::Dropped));
+        leader.abort();
+        assert!(matches!(leader.await, Ended::Dropped));
+        lab.until(|| work.gone() == work.begun() && a.cluster_stats().resigned == 1).await;
+        assert_eq!(lab.time().now(), before, "{by:?}");
+        assert_eq!(a.cluster_stats().continued, 0);
+        assert_eq!(lab.start(call(by, &b, KEY, |_| async { 2 })).await.returned().0.unwrap(), 2);
+    }
+}
+
+async fn followers_that_leave_change_nothing(lab: Lab) {
+    for by in VERBS {
+        let engine = engine(&lab);
+        let [a, b, c]: [Process<u32>; 3] = ["a", "b", "c"].map(|name| process(&lab, &engine, name));
+        let work = Job::default();
+        let leader = lab.start(call(by, &a, KEY, work.value(1)));
+        lab.until(|| work.begun() == 1).await;
+        let mut followers: Vec<_> = (0..6).map(|n| lab.start(call(VERBS[n % 3], &b, KEY, never))).collect();
+        let others: Vec<_> = (0..3).map(|n| lab.start(call(VERBS[n], &c, KEY, never))).collect();
+        lab.until(|| b.stats().calls() == 6 && c.stats().calls() == 3).await;
+        lab.until(|| b.cluster_stats().followed == 1 && c.cluster_stats().followed == 1).await;
+        let last = followers.pop().unwrap();
+        // Some of one process, all of another.
+        for leaves in followers.into_iter().chain(others) {
+            leaves.abort();
+            assert!(matches!(leaves.await, Ended::Dropped));
+        }
+        lab.until(|| c.is_empty()).await;
+        work.gate.open();
+        assert_eq!(last.await.returned().0.unwrap(), 1, "{by:?}");
+        assert_eq!(leader.await.returned().0.unwrap(), 1);
+        assert_eq!(work.begun(), 1);
+    }
+}
+
+/// Whose first poll asked, and who was dropped then; also if the engine does not answer at that moment.
+async fn who_leaves_before_the_engine_answers_strands_nobody(lab: Lab) {
+    for by in VERBS {
+        for outage in [None, Some(Outage::Silent), Some(Outage::Refuses)] {
+            if outage.is_none() && by != By::Run {
+                // It leads, and its work may go on for whoever comes.
+                continue;
+            }
+            let engine = Fronted::watched(&lab);
+            let [a, b]: [Process<u32, Fronted>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
+            engine.behind.set_outage(outage);
+            let before = lab.time().now();
+            drop(boarded(call(by, &a, KEY, |_| std::future::pending())));
+            engine.behind.set_outage(None);
+            let (value, served) = passing(&lab, lab.start(call(by, &b, KEY, |_| async { 2 }))).await.0;
+            assert_eq!((value.unwrap(), served.trip.unwrap().place), (2, Place::Here), "{by:?} {outage:?}");
+            assert!(lab.time().now() - before < LEASE, "{by:?} {outage:?}: nobody waits for a lease to run out");
+            settle(&lab, engine, [a, b]).await;
+        }
+    }
+}
+
+/// It leads, and does not know, and nobody is there to be told.
+async fn who_leaves_before_a_lost_answer_strands_nobody(lab: Lab) {
+    for by in VERBS {
+        for lost in 1..4 {
+            let joins = Arc::new(AtomicUsize::new(0));
+            let engine = {
+                let joins = joins.clone();
+                Fronted::new(&engine(&lab), move |operation, _| {
+                    let lost = operation == "join" && joins.fetch_add(1, Ordering::SeqCst) < lost;
+                    if lost { Fate::Unanswered } else { Fate::Answered }
+                })
+            };
+            let [a, b]: [Process<u32, Fronted>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
+            let mut joins_now = boarded(call(by, &a, KEY, |_| std::future::pending()));
+            lab.until(|| poll_now(joins_now.as_mut()).is_pending() && joins.load(Ordering::SeqCst) == 1).await;
+            assert!(!engine.behind.is_empty(), "it leads");
+            let before = lab.time().now();
+            drop(joins_now);
+            let (value, served) = passing(&lab, lab.start(call(by, &b, KEY, |_| async { 2 }))).await.0;
+            assert_eq!((value.unwrap(), served.trip.unwrap().place), (2, Place::Here), "{by:?} {lost}");
+            assert!(lab.time().now() - before < LEASE, "{by:?} {lost}: nobody waits for the lease to run out");
+            settle(&lab, engine, [a, b]).await;
+        }
+    }
+}

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use coflight::cluster::{
@@ -228,10 +229,11 @@ pub(crate) async fn pass_until(lab: &Lab, at_most: Duration, what: &str, mut hol
     }
 }
 
-/// Lets time pass until something holds, in steps, at each of which everyone who is to wake does: so many are asleep again, and the work was shown to be
-/// driven. Returns how much time that took, which is as exact as the step. At most a minute.
+/// Lets time pass until something holds, but not a moment more than a limit, in steps, at each of which everyone who is to wake does: so many are asleep
+/// again, and the work was shown to be driven. Returns how much time that took.
 pub(crate) async fn pass_asleep(
     lab: &Lab,
+    limit: Duration,
     sleepers: usize,
     job: Option<&Job>,
     mut holds: impl FnMut() -> bool,
@@ -240,35 +242,41 @@ pub(crate) async fn pass_asleep(
     loop {
         lab.until(|| holds() || lab.time().timers() >= sleepers).await;
         let passed = lab.time().now() - began;
+        if passed >= limit {
+            lab.until(&mut holds).await;
+        }
         if holds() {
             return passed;
         }
-        assert!(passed < Duration::from_secs(60), "it does not hold after a minute");
         if let Some(job) = job {
             job.shown(lab).await;
         }
-        lab.time().advance(Duration::from_millis(5));
+        lab.time().advance((limit - passed).min(Duration::from_millis(5)));
     }
 }
 
-/// What a caller gets, as [`pass_asleep`] has time pass, and how much that was.
-pub(crate) async fn passing_asleep<T>(lab: &Lab, sleepers: usize, job: Option<&Job>, caller: Task<T>) -> (T, Duration) {
-    let (mut caller, mut ended) = (pin!(caller), None);
+/// What a caller gets, as [`pass_asleep`] has time pass.
+pub(crate) async fn within<T>(lab: &Lab, limit: Duration, sleepers: usize, job: Option<&Job>, mut caller: Task<T>) -> T {
+    let mut ended = None;
     let ready = || {
         if ended.is_none() {
-            if let std::task::Poll::Ready(end) = poll_now(caller.as_mut()) {
+            if let Poll::Ready(end) = poll_now(Pin::new(&mut caller)) {
                 ended = Some(end);
             }
         }
         ended.is_some()
     };
-    let took = pass_asleep(lab, sleepers, job, ready).await;
-    (ended.expect("its end").returned(), took)
+    pass_asleep(lab, limit, sleepers, job, ready).await;
+    ended.expect("its end").returned()
 }
 
-/// Lets a time pass that is long enough for whatever goes on behind the callers' backs to come to its end.
-pub(crate) async fn settle(lab: &Lab) {
-    pass_until(lab, 3 * LEASE, "nobody sleeps any more", || lab.time().timers() == 0).await;
+/// Lets time pass until nothing has the engine any more, after these processes are dropped: no task that goes on behind everybody's back.
+pub(crate) async fn settle<V: Clone + Send + Sync + 'static>(lab: &Lab, engine: Fronted, processes: impl IntoIterator<Item = Process<V, Fronted>>) {
+    processes.into_iter().for_each(drop);
+    let alive = engine.alive();
+    drop(engine);
+    pass_until(lab, 3 * LEASE, "nobody has the engine any more", || alive.strong_count() == 0).await;
+    assert_eq!(lab.time().timers(), 0);
 }
 
 /// What happens to an operation on its way.
@@ -293,6 +301,11 @@ pub(crate) type Front = dyn Fn(&'static str, &Name) -> Fate + Send + Sync;
 impl Fronted {
     pub(crate) fn new(behind: &InProcess, front: impl Fn(&'static str, &Name) -> Fate + Send + Sync + 'static) -> Self {
         Self { behind: behind.clone(), front: Arc::new(front) }
+    }
+
+    /// With nothing in front but what sees whether anybody still has it.
+    pub(crate) fn watched(lab: &Lab) -> Self {
+        Self::new(&engine(lab), |_, _| Fate::Answered)
     }
 
     /// Upgrades for as long as anybody has this engine.

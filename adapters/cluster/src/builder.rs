@@ -99,7 +99,7 @@ where
 impl<K, V, En, R, S> Builder<K, V, En, R, S> {
     /// For how long a leader may be silent before somebody else takes over. It renews three times in that time. The default is 3 s, the least 10 ms.
     ///
-    /// Longer than any pause that the machines take without being dead; as short as callers can bear to wait for one that is. Processes may differ.
+    /// Longer than any pause that the machines take without being dead; as short as callers can bear to wait for one that is. **All processes alike.**
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease.max(SHORTEST_LEASE);
         self

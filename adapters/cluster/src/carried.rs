@@ -99,19 +99,21 @@ async fn unwanted<En: Engine, R: Runtime>(link: &Link<En, R>, lead: &Lead, keepi
     keeping.wake();
     loop {
         let changed = keeping.listen();
-        {
+        let wanted = {
             let state = keeping.state();
             match (&state.status, state.followed) {
-                (Status::Held, Some(followed)) if followed.at >= since && !followed.by => return,
-                (Status::Held, Some(followed)) if followed.at >= since => {
-                    if !told {
-                        link.tell(ClusterEventKind::Continued, &lead.name, Some(lead.token));
-                        told = true;
-                    }
-                }
-                (Status::Held, _) => {}
-                _ => return,
+                (Status::Held, Some(followed)) if followed.at >= since => Some(followed.by),
+                (Status::Held, _) => None,
+                _ => Some(false),
             }
+        };
+        match wanted {
+            Some(false) => return,
+            Some(true) if !told => {
+                link.tell(ClusterEventKind::Continued, &lead.name, Some(lead.token));
+                told = true;
+            }
+            _ => {}
         }
         changed.await;
     }

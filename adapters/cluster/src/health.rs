@@ -12,8 +12,8 @@ pub(crate) struct Health(Mutex<State>);
 #[derive(Default)]
 struct State {
     down: Option<Down>,
-    /// When it last answered.
-    answered: Option<Duration>,
+    /// How often it answered.
+    answers: u64,
 }
 
 struct Down {
@@ -39,11 +39,16 @@ impl Health {
         }
     }
 
-    /// An operation that began then had no answer until now. Whether it is news that the engine is down: it is not if it answered somebody else
-    /// meanwhile.
-    pub(crate) fn failed(&self, error: EngineError, began: Duration, next: Duration) -> bool {
+    /// How often it has answered.
+    pub(crate) fn answers(&self) -> u64 {
+        self.state().answers
+    }
+
+    /// An operation had no answer, which began when there had been so many. Whether it is news that the engine is down: it is not if it answered
+    /// somebody else meanwhile.
+    pub(crate) fn failed(&self, error: EngineError, answers: u64, next: Duration) -> bool {
         let mut state = self.state();
-        if state.down.is_some() || state.answered.is_some_and(|answered| answered > began) {
+        if state.down.is_some() || state.answers > answers {
             return false;
         }
         state.down = Some(Down { error, next });
@@ -51,10 +56,12 @@ impl Health {
     }
 
     /// It answers. Whether that is news.
-    pub(crate) fn answered(&self, now: Duration) -> bool {
+    pub(crate) fn answered(&self) -> bool {
         let mut state = self.state();
-        state.answered = Some(now);
-        state.down.take().is_some()
+        state.answers += 1;
+        let down = state.down.take();
+        drop(state);
+        down.is_some()
     }
 }
 
@@ -72,22 +79,22 @@ mod tests {
     fn one_at_a_time_finds_out() {
         let health = Health::default();
         assert!(health.admit(SECOND, SECOND).is_ok());
-        assert!(health.failed(error(), SECOND, 2 * SECOND));
-        assert!(!health.failed(error(), SECOND, 9 * SECOND), "no news, and no later");
+        assert!(health.failed(error(), 0, 2 * SECOND));
+        assert!(!health.failed(error(), 0, 9 * SECOND), "no news, and no later");
         assert!(health.admit(SECOND, SECOND).is_err());
         assert!(health.admit(2 * SECOND, SECOND).is_ok());
         assert!(health.admit(2 * SECOND, SECOND).is_err(), "one does already");
-        assert!(health.answered(2 * SECOND));
-        assert!(!health.answered(2 * SECOND));
+        assert!(health.answered());
+        assert!(!health.answered());
         assert!(health.admit(2 * SECOND, SECOND).is_ok());
     }
 
     #[test]
     fn a_failure_among_answers_is_no_outage() {
         let health = Health::default();
-        health.answered(2 * SECOND);
-        assert!(!health.failed(error(), SECOND, 3 * SECOND));
+        health.answered();
+        assert!(!health.failed(error(), 0, 3 * SECOND));
         assert!(health.admit(2 * SECOND, SECOND).is_ok());
-        assert!(health.failed(error(), 3 * SECOND, 4 * SECOND), "nobody was answered since it began");
+        assert!(health.failed(error(), health.answers(), 4 * SECOND), "nobody was answered since it began");
     }
 }

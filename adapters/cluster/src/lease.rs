@@ -221,7 +221,10 @@ impl Keeping {
     /// A lease is held again, as if nothing had been.
     pub(crate) fn held(&self, valid_until: Duration) {
         let mut state = self.state();
-        (state.status, state.valid_until, state.asked, state.followed) = (Status::Held, valid_until, None, None);
+        (state.valid_until, state.asked, state.followed) = (valid_until, None, None);
+        let was = std::mem::replace(&mut state.status, Status::Held);
+        drop(state);
+        drop(was);
     }
 
     /// Whether it is to be renewed without waiting for a beat. Asked after [listening](Self::listen_wake).
@@ -231,7 +234,8 @@ impl Keeping {
 
     /// The work goes on without a lease.
     pub(crate) fn unlease(&self) {
-        self.state().status = Status::Unleased;
+        let was = std::mem::replace(&mut self.state().status, Status::Unleased);
+        drop(was);
     }
 
     /// Whether the work is driven. It is asked to show that; if it did not for `grace`, it is not polled again before its lease is given up.

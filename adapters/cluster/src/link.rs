@@ -83,8 +83,8 @@ impl<En: Engine, R: Runtime> Link<En, R> {
     where
         Fut: Future<Output = Result<T, EngineError>>,
     {
-        let began = self.now();
-        let until = began.saturating_add(limit);
+        let answers = self.health.answers();
+        let until = self.now().saturating_add(limit);
         let mut pause = FIRST_PAUSE;
         loop {
             // An answer that was lost is asked for again, while there is time.
@@ -94,7 +94,7 @@ impl<En: Engine, R: Runtime> Link<En, R> {
                 Err(error) => error,
             };
             if self.now().saturating_add(pause) >= until || self.sleep(pause).await.is_err() {
-                self.failed(&error, began);
+                self.failed(&error, answers);
                 return Err(error);
             }
             pause = (2 * pause).min(LONGEST_PAUSE);
@@ -119,15 +119,15 @@ impl<En: Engine, R: Runtime> Link<En, R> {
         let answer = future::or(call(), late).await;
         let now = self.now();
         self.watch.operation(operation, now.saturating_sub(began), answer.is_err());
-        if answer.is_ok() && self.health.answered(now) {
+        if answer.is_ok() && self.health.answered() {
             self.watch.tell(ClusterEventKind::EngineUp, None, None);
         }
         answer
     }
 
-    /// Since then there was no answer.
-    pub(crate) fn failed(&self, error: &EngineError, began: Duration) {
-        if self.health.failed(error.clone(), began, self.now().saturating_add(self.patience)) {
+    /// There was no answer, and there had been so many.
+    fn failed(&self, error: &EngineError, answers: u64) {
+        if self.health.failed(error.clone(), answers, self.now().saturating_add(self.patience)) {
             self.watch.tell(ClusterEventKind::EngineDown, None, None);
         }
     }

@@ -68,7 +68,6 @@ impl<En: Engine, R: Runtime> Renewing<En, R> {
                 Ok(Renewed::Lost { .. }) => return self.keeping.set(Status::Lost),
                 Ok(Renewed::Ended(ending)) => return self.keeping.set(Status::Ended(ending)),
                 Err(error) => {
-                    link.failed(&error, sent);
                     if link.now() >= self.keeping.state().valid_until {
                         return self.keeping.set(Status::CutOff(error));
                     }
