@@ -25,9 +25,12 @@ const SHORTEST_LEASE: Duration = Duration::from_millis(10);
 
 /// How a group's values become bytes, without the codec's type.
 pub(crate) struct Coding<V> {
-    pub(crate) encode: Box<dyn Fn(&V) -> Option<Vec<u8>> + Send + Sync>,
-    pub(crate) decode: Box<dyn Fn(&[u8]) -> Option<V> + Send + Sync>,
+    pub(crate) encode: Encode<V>,
+    pub(crate) decode: Decode<V>,
 }
+
+type Encode<V> = Box<dyn Fn(&V) -> Option<Vec<u8>> + Send + Sync>;
+type Decode<V> = Box<dyn Fn(&[u8]) -> Option<V> + Send + Sync>;
 
 impl<V: Serialize + DeserializeOwned> Coding<V> {
     fn new<C: Codec>(codec: C) -> Self {

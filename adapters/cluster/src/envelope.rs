@@ -66,7 +66,7 @@ impl<'b> Envelope<&'b [u8]> {
             0 => Outcome::Value(body),
             1 => Outcome::Failure(body),
             2 => empty(Outcome::Panicked(None))?,
-            3 => Outcome::Panicked(Some(str::from_utf8(body).ok()?.to_owned())),
+            3 => Outcome::Panicked(Some(std::str::from_utf8(body).ok()?.to_owned())),
             4 => empty(Outcome::Cancelled)?,
             5 => empty(Outcome::TimedOut)?,
             6 => empty(Outcome::Unshareable)?,
@@ -90,7 +90,7 @@ fn prefix(text: &str) -> &str {
 fn text(bytes: &[u8]) -> Option<(&str, &[u8])> {
     let (length, rest) = bytes.split_first_chunk()?;
     let (text, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
-    Some((str::from_utf8(text).ok()?, rest))
+    Some((std::str::from_utf8(text).ok()?, rest))
 }
 
 #[cfg(test)]

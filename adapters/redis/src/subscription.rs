@@ -63,7 +63,7 @@ impl Subscription {
 
     fn tell(&self, key: &[u8]) {
         // What is not one of this engine's keys was sent by something else.
-        let name = str::from_utf8(key).ok().and_then(|key| key.strip_prefix(&*self.prefix)?.strip_suffix('}'));
+        let name = std::str::from_utf8(key).ok().and_then(|key| key.strip_prefix(&*self.prefix)?.strip_suffix('}'));
         if let Some(name) = name {
             self.changes.ring(name);
         }

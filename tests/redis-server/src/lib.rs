@@ -85,7 +85,7 @@ impl RedisServer {
 
     /// Everything is gone.
     pub fn flush(&self) {
-        self.command("FLUSHALL")
+        let () = self.command("FLUSHALL");
     }
 
     /// Ends its clients' connections: those for commands (`normal`), or those that listen (`pubsub`).
