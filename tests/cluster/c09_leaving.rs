@@ -118,11 +118,12 @@ async fn a_work_for_nobody_is_dropped_at_once(lab: Lab) {
         let engine = engine(&lab);
         let [a, b]: [Process<u32>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
         let work = Job::default();
-        let callers = [(); 2].map(|()| lab.start(call(by, &a, KEY, work.value(1))));
-        lab.until(|| work.begun() == 1 && a.stats().calls() == 2).await;
+        let leader = lab.start(call(by, &a, KEY, work.value(1)));
+        lab.until(|| work.begun() == 1).await;
+        let beside = lab.start(call(by, &a, KEY, never));
+        lab.until(|| a.stats().calls() == 2).await;
         let before = lab.time().now();
         // The one that follows first, which might begin its own.
-        let [leader, beside] = callers;
         beside.abort();
         assert!(matches!(beside.await, Ended::Dropped));
         leader.abort();

@@ -1,1 +1,292 @@
-//! tbd
+//! Promise 10: `forget` lets newcomers of all processes start afresh, and `cancel` ends a flight for everyone in all of them, from any of them.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use coflight::cluster::{Cluster, Error, Outage, Place, Turn};
+use coflight::{Clock, Spawn, Timer};
+use coflight_tests::*;
+
+use crate::common::*;
+
+matrix!(
+    newcomers_start_afresh_after_a_forget,
+    a_forget_is_heard_within_a_beat_if_nobody_is_told,
+    a_cancel_reaches_everyone,
+    a_cancel_is_heard_within_a_beat_if_nobody_is_told,
+    a_cancel_is_heard_before_the_first_renewal,
+    a_cancel_reaches_leaders_by_hand,
+    a_cancel_in_the_leading_process_drops_its_work,
+    a_cancel_drops_the_work_though_the_engine_refuses,
+    both_end_lingering,
+    where_nothing_flies_there_is_nothing_to_end,
+);
+
+fn forget<V: Clone + Send + Sync + 'static>(lab: &Lab, process: &Process<V>) -> Task<Result<bool, Error>> {
+    let process = process.clone();
+    lab.start(async move { process.forget(KEY).await })
+}
+
+fn cancel<V: Clone + Send + Sync + 'static>(lab: &Lab, process: &Process<V>) -> Task<Result<bool, Error>> {
+    let process = process.clone();
+    lab.start(async move { process.cancel(KEY).await })
+}
+
+#[track_caller]
+fn cancelled<V: std::fmt::Debug>(result: Result<V, Error>) {
+    assert_eq!(result.unwrap_err().flight(), Some(&coflight::Error::Cancelled));
+}
+
+/// Forgotten by the process that leads, by one that follows, and by another.
+async fn newcomers_start_afresh_after_a_forget(lab: Lab) {
+    for (by, whose) in VERBS.into_iter().flat_map(|by| [0, 1, 2].map(|whose| (by, whose))) {
+        let engine = engine(&lab);
+        let processes: [Process<u32>; 3] = ["a", "b", "c"].map(|name| process(&lab, &engine, name));
+        let [a, b, c] = &processes;
+        let (old, new) = (Job::default(), Job::default());
+        let leader = lab.start(call(by, a, KEY, old.value(1)));
+        lab.until(|| old.begun() == 1).await;
+        let aboard = [lab.start(call(by, a, KEY, never)), lab.start(call(by, b, KEY, never))];
+        lab.until(|| a.stats().calls() == 2 && b.cluster_stats().followed == 1).await;
+        assert!(forget(&lab, &processes[whose]).await.returned().unwrap());
+        // In the process that forgot it, it is at once, and in the others as soon as they hear.
+        assert!(!processes[whose].contains(KEY));
+        lab.until(|| !a.contains(KEY) && !b.contains(KEY)).await;
+        let newcomer = lab.start(call(by, b, KEY, new.value(2)));
+        lab.until(|| new.begun() == 1).await;
+        let others = [lab.start(call(by, a, KEY, never)), lab.start(call(by, c, KEY, never))];
+        lab.until(|| a.cluster_stats().followed == 1 && c.cluster_stats().followed == 1).await;
+        new.gate.open();
+        for caller in [newcomer].into_iter().chain(others) {
+            assert_eq!(caller.await.returned().0.unwrap(), 2, "{by:?} {whose}");
+        }
+        assert_eq!(old.gone(), 0, "the old one goes on");
+        old.gate.open();
+        for caller in [leader].into_iter().chain(aboard) {
+            assert_eq!(caller.await.returned().0.unwrap(), 1, "{by:?} {whose}");
+        }
+    }
+    assert!(lab.time().now().is_zero());
+}
+
+async fn a_forget_is_heard_within_a_beat_if_nobody_is_told(lab: Lab) {
+    let engine = engine(&lab);
+    engine.set_outage(Outage::Mute);
+    let [a, b, c]: [Process<u32>; 3] = ["a", "b", "c"].map(|name| process(&lab, &engine, name));
+    let work = Job::default();
+    let leader = lab.start(call(By::Run, &a, KEY, work.value(1)));
+    lab.until(|| work.begun() == 1).await;
+    let follower = lab.start(call(By::Run, &b, KEY, never));
+    lab.until(|| b.cluster_stats().followed == 1).await;
+    assert!(forget(&lab, &c).await.returned().unwrap());
+    lab.until(|| lab.time().timers() == 2).await;
+    assert!(a.contains(KEY) && b.contains(KEY), "they do not know yet");
+    lab.time().advance(BEAT);
+    lab.until(|| !a.contains(KEY) && !b.contains(KEY)).await;
+    work.gate.open();
+    assert_eq!(leader.await.returned().0.unwrap(), 1);
+    lab.time().advance(BEAT);
+    assert_eq!(follower.await.returned().0.unwrap(), 1);
+}
+
+async fn a_cancel_reaches_everyone(lab: Lab) {
+    for (by, whose) in VERBS.into_iter().flat_map(|by| [0, 1, 2].map(|whose| (by, whose))) {
+        let engine = engine(&lab);
+        let processes: [Process<u32>; 3] = ["a", "b", "c"].map(|name| process(&lab, &engine, name));
+        let [a, b, c] = &processes;
+        let work = Job::default();
+        let leader = lab.start(call(by, a, KEY, work.value(1)));
+        lab.until(|| work.begun() == 1).await;
+        let others = [a, b, b].map(|process| lab.start(call(by, process, KEY, never)));
+        lab.until(|| a.stats().calls() == 2 && b.stats().calls() == 2 && b.cluster_stats().followed == 1).await;
+        assert!(cancel(&lab, &processes[whose]).await.returned().unwrap());
+        // Newcomers do not wait for anybody to hear of it.
+        assert_eq!(lab.start(call(by, c, KEY, |_| async { 2 })).await.returned().0.unwrap(), 2);
+        for caller in [leader].into_iter().chain(others) {
+            cancelled(caller.await.returned().0);
+        }
+        lab.until(|| work.gone() == 1).await;
+        assert!(!cancel(&lab, &processes[whose]).await.returned().unwrap(), "{by:?} {whose}: nothing is left");
+        assert_eq!(work.begun(), 1);
+    }
+    assert!(lab.time().now().is_zero());
+}
+
+async fn a_cancel_is_heard_within_a_beat_if_nobody_is_told(lab: Lab) {
+    for by in VERBS {
+        let engine = engine(&lab);
+        engine.set_outage(Outage::Mute);
+        let [a, b, c]: [Process<u32>; 3] = ["a", "b", "c"].map(|name| process(&lab, &engine, name));
+        let work = Job::default();
+        let leader = lab.start(call(by, &a, KEY, work.value(1)));
+        lab.until(|| work.begun() == 1).await;
+        let follower = lab.start(call(by, &b, KEY, never));
+        lab.until(|| b.cluster_stats().followed == 1).await;
+        assert!(cancel(&lab, &c).await.returned().unwrap());
+        lab.until(|| lab.time().timers() == 2).await;
+        lab.time().advance(BEAT);
+        for caller in [leader, follower] {
+            cancelled(caller.await.returned().0);
+        }
+        lab.until(|| work.gone() == 1).await;
+    }
+}
+
+type Held = Box<dyn FnOnce() + Send>;
+
+/// A runtime that is slow to begin tasks: it waits until the test lets it.
+#[derive(Clone)]
+struct Slow {
+    runtime: AnyRuntime,
+    held: Arc<Mutex<Vec<Held>>>,
+}
+
+impl Slow {
+    fn begin(&self) {
+        std::mem::take(&mut *self.held.lock().unwrap()).into_iter().for_each(|task| task());
+    }
+}
+
+impl Spawn for Slow {
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
+        let runtime = self.runtime.clone();
+        self.held.lock().unwrap().push(Box::new(move || runtime.spawn(task)));
+    }
+}
+
+impl Timer for Slow {
+    type Sleep = <AnyRuntime as Timer>::Sleep;
+
+    fn sleep(&self, duration: Duration) -> Self::Sleep {
+        self.runtime.sleep(duration)
+    }
+}
+
+impl Clock for Slow {
+    fn now(&self) -> Duration {
+        self.runtime.now()
+    }
+}
+
+/// It is told when the task that renews the lease has not begun to listen.
+async fn a_cancel_is_heard_before_the_first_renewal(lab: Lab) {
+    let engine = engine(&lab);
+    let slow = Slow { runtime: runtime(&lab), held: Arc::default() };
+    let a: Cluster<String, u32, _, Slow> =
+        Cluster::builder("test", engine.clone(), slow.clone()).lease(LEASE).patience(PATIENCE).build();
+    let c: Process<u32> = process(&lab, &engine, "c");
+    let work = Job::default();
+    let leader = {
+        let (a, work) = (a.clone(), work.value(1));
+        lab.start(async move { a.run(KEY, work).await })
+    };
+    lab.until(|| work.begun() == 1).await;
+    assert!(cancel(&lab, &c).await.returned().unwrap());
+    slow.begin();
+    cancelled(leader.await.returned());
+    assert!(lab.time().now().is_zero());
+}
+
+async fn a_cancel_reaches_leaders_by_hand(lab: Lab) {
+    for whose in 0..3 {
+        let engine = engine(&lab);
+        let processes: [Process<u32>; 3] = ["a", "b", "c"].map(|name| process(&lab, &engine, name));
+        let [a, b, _] = &processes;
+        let Ok(Turn::Leader(mut leader)) = a.enter(KEY).await else { panic!("somebody leads") };
+        let beside = lab.start(call(By::Run, a, KEY, never));
+        let follower = lab.start(call(By::Run, b, KEY, never));
+        lab.until(|| a.stats().calls() == 2 && b.cluster_stats().followed == 1).await;
+        assert!(cancel(&lab, &processes[whose]).await.returned().unwrap());
+        leader.cancelled().await;
+        cancelled(follower.await.returned().0);
+        // It may end it as it likes: it comes too late.
+        if whose == 0 {
+            drop(leader);
+        } else {
+            cancelled(leader.complete(1).await);
+        }
+        cancelled(beside.await.returned().0);
+        assert_eq!(lab.start(call(By::Run, b, KEY, |_| async { 2 })).await.returned().0.unwrap(), 2, "{whose}");
+    }
+    assert!(lab.time().now().is_zero());
+}
+
+/// Although somebody waits elsewhere, for whom it would go on if its callers had left.
+async fn a_cancel_in_the_leading_process_drops_its_work(lab: Lab) {
+    for by in VERBS {
+        let engine = engine(&lab);
+        let [a, b]: [Process<u32>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
+        let work = Job::default();
+        let leader = lab.start(call(by, &a, KEY, work.value(1)));
+        lab.until(|| work.begun() == 1).await;
+        let follower = lab.start(call(by, &b, KEY, never));
+        lab.until(|| b.cluster_stats().followed == 1).await;
+        if by != By::Run {
+            // It does already.
+            leader.abort();
+            assert!(matches!(leader.await, Ended::Dropped));
+            lab.until(|| a.cluster_stats().continued == 1).await;
+        }
+        assert!(cancel(&lab, &a).await.returned().unwrap());
+        lab.until(|| work.gone() == 1).await;
+        cancelled(follower.await.returned().0);
+    }
+    assert!(lab.time().now().is_zero());
+}
+
+async fn a_cancel_drops_the_work_though_the_engine_refuses(lab: Lab) {
+    for by in VERBS {
+        let engine = Fronted::watched(&lab);
+        let [a, b]: [Process<u32, Fronted>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
+        let (work, own) = (Job::default(), Job::default());
+        own.gate.open();
+        let leader = lab.start(call(by, &a, KEY, work.value(1)));
+        lab.until(|| work.begun() == 1).await;
+        let follower = lab.start(call(by, &b, KEY, own.value(2)));
+        lab.until(|| b.cluster_stats().followed == 1 && lab.time().timers() == 2).await;
+        engine.behind.set_outage(Outage::Refuses);
+        let cancels = {
+            let a = a.clone();
+            lab.start(async move { a.cancel(KEY).await })
+        };
+        let error = within(&lab, PATIENCE, 3, Some(&work), cancels).await.unwrap_err();
+        assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
+        lab.until(|| work.gone() == 1).await;
+        cancelled(leader.await.returned().0);
+        engine.behind.set_outage(None);
+        let began = lab.time().now();
+        let ((value, _), _) = passing(&lab, follower).await;
+        assert_eq!(value.unwrap(), 2, "{by:?}: it was not told, and does the work itself");
+        assert!(lab.time().now() - began <= LEASE + BEAT);
+        settle(&lab, engine, [a, b]).await;
+    }
+}
+
+async fn both_end_lingering(lab: Lab) {
+    for cancels in [true, false] {
+        for whose in 0..3 {
+            let engine = engine(&lab);
+            let processes: [Process<u32>; 3] =
+                ["a", "b", "c"].map(|name| building(&lab, &engine, name).linger(10 * LEASE).build());
+            let [a, b, _] = &processes;
+            assert_eq!(lab.start(call(By::Run, a, KEY, |_| async { 1 })).await.returned().0.unwrap(), 1);
+            let (value, served) = lab.start(call(By::Run, b, KEY, never)).await.returned();
+            assert_eq!((value.unwrap(), served.trip.unwrap().place), (1, Place::Lingered));
+            let ends = if cancels { cancel } else { forget };
+            assert!(ends(&lab, &processes[whose]).await.returned().unwrap(), "there was something to end");
+            assert!(!ends(&lab, &processes[whose]).await.returned().unwrap(), "and now there is not");
+            let (value, served) = lab.start(call(By::Run, b, KEY, |_| async { 2 })).await.returned();
+            assert_eq!((value.unwrap(), served.trip.unwrap().place), (2, Place::Here), "{cancels} {whose}");
+        }
+    }
+}
+
+async fn where_nothing_flies_there_is_nothing_to_end(lab: Lab) {
+    let engine = engine(&lab);
+    let a: Process<u32> = process(&lab, &engine, "a");
+    for _ in 0..2 {
+        assert!(!cancel(&lab, &a).await.returned().unwrap());
+        assert!(!forget(&lab, &a).await.returned().unwrap());
+        assert_eq!(lab.start(call(By::Run, &a, KEY, |_| async { 1 })).await.returned().0.unwrap(), 1);
+    }
+}

@@ -228,31 +228,44 @@ impl Keep {
     }
 }
 
-/// What went wrong between an engine and the system behind it. Cheap to clone; [`source`](StdError::source) is the engine's own error.
+/// What went wrong between an engine and the system behind it. Cheap to clone; [`source`](StdError::source) is that of the engine's own error.
 #[derive(Clone)]
-pub struct EngineError(Arc<dyn StdError + Send + Sync>);
+pub struct EngineError {
+    error: Arc<dyn StdError + Send + Sync>,
+    is_answer: bool,
+}
 
 impl EngineError {
-    /// Wraps the engine's own error, or a message.
+    /// The system is not there, or does not answer, or is in a state in which it answers nobody. It is asked again, and not for long: see
+    /// [`Builder::patience`](crate::Builder::patience). Wraps the engine's own error, or a message.
     pub fn new(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self(Arc::from(error.into()))
+        Self { error: Arc::from(error.into()), is_answer: false }
+    }
+
+    /// The system answered, and what it said is that this operation cannot be done. It is not asked again, and says nothing about others.
+    pub fn answered(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { is_answer: true, ..Self::new(error) }
+    }
+
+    pub(crate) fn is_answer(&self) -> bool {
+        self.is_answer
     }
 }
 
 impl fmt::Debug for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("EngineError").field(&self.0).finish()
+        f.debug_tuple("EngineError").field(&self.error).finish()
     }
 }
 
 impl fmt::Display for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.error.fmt(f)
     }
 }
 
 impl StdError for EngineError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source()
+        self.error.source()
     }
 }

@@ -91,6 +91,7 @@ impl<En: Engine, R: Runtime> Link<En, R> {
             let attempt = until.saturating_sub(self.now()).min(self.patience.min(limit) / 2);
             let error = match self.ask_once(operation, attempt, &call).await {
                 Ok(answer) => return Ok(answer),
+                Err(error) if error.is_answer() => return Err(error),
                 Err(error) => error,
             };
             if self.now().saturating_add(pause) >= until || self.sleep(pause).await.is_err() {
@@ -119,7 +120,8 @@ impl<En: Engine, R: Runtime> Link<En, R> {
         let answer = future::or(call(), late).await;
         let now = self.now();
         self.watch.operation(operation, now.saturating_sub(began), answer.is_err());
-        if answer.is_ok() && self.health.answered() {
+        let answered = answer.as_ref().map_or_else(EngineError::is_answer, |_| true);
+        if answered && self.health.answered() {
             self.watch.tell(ClusterEventKind::EngineUp, None, None);
         }
         answer

@@ -103,8 +103,11 @@ impl Inner {
         answer.map_err(|error| {
             if is_broken(&error) {
                 self.connection.discard(number);
+                EngineError::new(error)
+            } else {
+                // About this key, or what is asked of it.
+                EngineError::answered(error)
             }
-            EngineError::new(error)
         })
     }
 }
