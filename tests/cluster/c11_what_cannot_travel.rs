@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use coflight::cluster::{Codec, Lease, MessagePack, MessagePackError, Place, Turn};
@@ -22,7 +23,8 @@ matrix!(
     keys_stay_in_their_process,
     shown_keys_are_shown,
     skipped_and_optional_fields_come_out_as_they_went_in,
-    release_lets_everyone_go_alone,
+    release_lets_everyone_elsewhere_go_alone,
+    release_lets_everyone_beside_go_alone,
 );
 
 /// Two callers of `a`, which leads, and two of each of the others, which cannot have its value: one execution a process. Returns how often it began.
@@ -302,43 +304,66 @@ async fn skipped_and_optional_fields_come_out_as_they_went_in(lab: Lab) {
     }
 }
 
-/// Each caller for itself, in every process.
-async fn release_lets_everyone_go_alone(lab: Lab) {
-    let engine = engine(&lab);
-    let [a, b]: [Process<u32>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
-    let Ok(Turn::Leader(leader)) = a.enter(KEY).await else { panic!("somebody leads") };
-    assert!(leader.lease().token().is_some());
-    let work = Job::default();
-    work.gate.open();
-    let alone = {
-        let work = work.clone();
-        move |lease: Lease| {
-            assert_eq!((lease.token(), lease.is_held()), (None, false));
-            work.value(1)(lease)
-        }
-    };
-    let by_hand = {
-        let b = b.clone();
-        lab.start(async move {
-            match b.enter(KEY).await {
-                Ok(Turn::Leader(leader)) => {
-                    let token = leader.lease().token();
-                    (token, leader.complete(2).await.unwrap())
+/// Those of other processes, by verbs and by hand.
+async fn release_lets_everyone_elsewhere_go_alone(lab: Lab) {
+    for by in VERBS {
+        let engine = engine(&lab);
+        let [a, b, c]: [Process<u32>; 3] = ["a", "b", "c"].map(|name| process(&lab, &engine, name));
+        let Ok(Turn::Leader(leader)) = a.enter(KEY).await else { panic!("somebody leads") };
+        assert!(leader.lease().token().is_some());
+        let by_hand = {
+            let b = b.clone();
+            lab.start(async move {
+                match b.enter(KEY).await {
+                    Ok(Turn::Leader(leader)) => (leader.lease().token(), leader.complete(2).await.unwrap()),
+                    other => panic!("{other:?}"),
                 }
-                other => panic!("{other:?}"),
-            }
-        })
-    };
-    lab.until(|| b.cluster_stats().followed == 1).await;
-    let callers = [&a, &a, &b, &b].map(|process| lab.start(call(By::Run, process, KEY, alone.clone())));
-    lab.until(|| a.stats().calls() == 3 && b.stats().calls() == 3).await;
-    leader.release().await.unwrap();
-    for caller in callers {
-        let (value, served) = caller.await.returned();
-        let trip = served.trip.unwrap();
-        assert_eq!((value.unwrap(), trip.place, trip.token), (1, Place::Alone, None));
+            })
+        };
+        lab.until(|| b.cluster_stats().followed == 1).await;
+        let work = Job::default();
+        work.gate.open();
+        let callers = [&b, &b, &c, &c].map(|process| lab.start(call(by, process, KEY, alone(&work))));
+        lab.until(|| b.stats().calls() == 3 && c.stats().calls() == 2 && c.cluster_stats().followed == 1).await;
+        leader.release().await.unwrap();
+        for caller in callers {
+            let (value, served) = caller.await.returned();
+            let trip = served.trip.unwrap();
+            assert_eq!((value.unwrap(), trip.place, trip.token), (1, Place::Alone, None), "{by:?}");
+        }
+        assert_eq!(by_hand.await.returned(), (None, 2));
+        assert_eq!(work.begun(), 4, "each does its own");
     }
-    assert_eq!(by_hand.await.returned(), (None, 2));
-    assert_eq!(work.begun(), 4, "each does its own");
     assert!(lab.time().now().is_zero());
+}
+
+/// Those of the process of the one that releases.
+async fn release_lets_everyone_beside_go_alone(lab: Lab) {
+    for by in VERBS {
+        let engine = engine(&lab);
+        let a: Process<u32> = process(&lab, &engine, "a");
+        let Ok(Turn::Leader(leader)) = a.enter(KEY).await else { panic!("somebody leads") };
+        let work = Job::default();
+        let callers = [(); 3].map(|()| lab.start(call(by, &a, KEY, alone(&work))));
+        lab.until(|| a.stats().calls() == 4).await;
+        leader.release().await.unwrap();
+        // All of them at once.
+        lab.until(|| work.begun() == 3).await;
+        work.gate.open();
+        for caller in callers {
+            let (value, served) = caller.await.returned();
+            let trip = served.trip.unwrap();
+            assert_eq!((value.unwrap(), trip.place, trip.token), (1, Place::Alone, None), "{by:?}");
+        }
+    }
+    assert!(lab.time().now().is_zero());
+}
+
+/// A work that must not have a lease.
+fn alone(work: &Job) -> impl FnOnce(Lease) -> Pin<Box<dyn Future<Output = u32> + Send>> + Send + use<> {
+    let work = work.value(1);
+    |lease| {
+        assert_eq!((lease.token(), lease.is_held()), (None, false));
+        work(lease)
+    }
 }

@@ -203,11 +203,11 @@ where
                 Ok(Renewed::Lost { succeeded: true }) => return Stopped::Succeeded,
                 // Nobody does it: so this one leads again, and everybody else follows it.
                 Ok(Renewed::Lost { succeeded: false } | Renewed::Held { .. }) => {
-                    let asked = link.now();
+                    let (asked, changed) = (link.now(), link.engine.changed(&name));
                     match join(link, &name).await {
                         Ok((Joined::Leads(token), nonce)) => {
                             link.tell(ClusterEventKind::Led, &name, Some(token));
-                            duty.lead_again(Lead { name, token, nonce }, asked);
+                            duty.lead_again(Lead { name, token, nonce }, asked, Box::pin(changed));
                             return Stopped::GoOn;
                         }
                         Ok(_) => return Stopped::Succeeded,

@@ -56,7 +56,7 @@ pub(crate) async fn attend<En: Engine, R: Runtime>(
                         let _ = link.insist("tell", link.patience, || link.engine.tell(&name)).await;
                     });
                 }
-                return Attended::Leads(Duty::new(Arc::clone(link), lead, asked, hooks.clone()));
+                return Attended::Leads(Duty::new(Arc::clone(link), lead, asked, hooks.clone(), Box::pin(changed)));
             }
             (Joined::Lingers(token, bytes), _) => {
                 link.tell(ClusterEventKind::Lingered, name, Some(token));

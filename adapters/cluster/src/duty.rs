@@ -9,7 +9,7 @@ use crate::engine::{Engine, EngineError, Keep, Lead, Renewed};
 use crate::envelope::{Envelope, Outcome};
 use crate::lease::{Keeping, Lease};
 use crate::link::Link;
-use crate::renewing::{Hooks, Renewing};
+use crate::renewing::{Changed, Hooks, Renewing};
 use crate::watch::ClusterEventKind;
 
 /// How close to the end of its time limit a flight is taken to have reached it.
@@ -27,19 +27,19 @@ pub(crate) struct Duty<En: Engine, R: Runtime> {
 }
 
 impl<En: Engine, R: Runtime> Duty<En, R> {
-    /// The lease was asked for at `asked`.
-    pub(crate) fn new(link: Arc<Link<En, R>>, lead: Lead, asked: Duration, hooks: Hooks) -> Self {
+    /// The lease was asked for at `asked`, and `changed` was made before.
+    pub(crate) fn new(link: Arc<Link<En, R>>, lead: Lead, asked: Duration, hooks: Hooks, changed: Changed) -> Self {
         let keeping = Keeping::new(asked.saturating_add(link.lease));
         link.leads.add(&lead.name, &keeping);
         let lease = Lease::held(lead.token, &keeping);
         let this = Self { link, lead, lease, keeping, hooks, done: false };
-        this.begin_renewing();
+        this.begin_renewing(changed);
         this
     }
 
-    fn begin_renewing(&self) {
+    fn begin_renewing(&self, changed: Changed) {
         let (link, lead, keeping) = (Arc::clone(&self.link), self.lead.clone(), Arc::clone(&self.keeping));
-        self.link.spawn(Renewing { link, lead, keeping }.renew(self.hooks.clone()));
+        self.link.spawn(Renewing { link, lead, keeping }.renew(self.hooks.clone(), changed));
     }
 
     pub(crate) fn lead(&self) -> &Lead {
@@ -59,10 +59,10 @@ impl<En: Engine, R: Runtime> Duty<En, R> {
     }
 
     /// The same work goes on under this lease, which was asked for at `asked`. The work keeps the token that it has: what it did by then it did under that.
-    pub(crate) fn lead_again(&mut self, lead: Lead, asked: Duration) {
+    pub(crate) fn lead_again(&mut self, lead: Lead, asked: Duration, changed: Changed) {
         self.lead = lead;
         self.keeping.held(asked.saturating_add(self.link.lease));
-        self.begin_renewing();
+        self.begin_renewing(changed);
     }
 
     /// Ends the flight for everyone. Returns whether this is its ending; if not, the lease was lost, or somebody else ended it.

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 use std::time::Duration;
 
-use coflight_core::{AsKey, Entry, Role, Runtime, SharedError};
+use coflight_core::{AsKey, Entry, Runtime, SharedError};
 use futures_lite::future;
 use serde::Serialize;
 
@@ -127,9 +127,6 @@ where
         Q: ?Sized + AsKey<K> + Serialize,
     {
         let inner = self.inner;
-        if local.role() == Role::Alone {
-            return Ok(self.leads(Some(local), None));
-        }
         let name = match inner.name(key, local.key()) {
             Ok(name) => name,
             Err(error) => return self.finish(local, Err(Undelivered::Key(error))),
@@ -223,7 +220,8 @@ where
         self.end(value, |_| false).await
     }
 
-    /// Ends the flight because its result cannot be shared: every caller, of every process, goes alone.
+    /// Ends the flight because its result cannot be shared: every caller, of every process, goes alone. In the accounts of the local group it counts as
+    /// failed.
     ///
     /// # Errors
     ///
@@ -237,7 +235,10 @@ where
             published = duty.publish(&ending.to_bytes(), Duration::ZERO).await;
         }
         if let Some(local) = self.local.take() {
-            local.release()?;
+            // Not the local flight's own release: those who wait here would ask the engine, and share again.
+            if let Err(coflight_core::TryError::Flight(error)) = local.try_complete(Err(Undelivered::Alone)) {
+                return Err(Error::Flight(error));
+            }
         }
         published.map(drop).map_err(Error::Unavailable)
     }

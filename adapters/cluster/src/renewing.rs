@@ -1,5 +1,7 @@
 //! The task that renews a lease, for as long as the work is driven.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +22,9 @@ pub(crate) struct Hooks {
     pub(crate) deadline: Option<Duration>,
 }
 
+/// What an engine tells of a name.
+pub(crate) type Changed = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 pub(crate) struct Renewing<En: Engine, R: Runtime> {
     pub(crate) link: Arc<Link<En, R>>,
     pub(crate) lead: Lead,
@@ -27,12 +32,16 @@ pub(crate) struct Renewing<En: Engine, R: Runtime> {
 }
 
 impl<En: Engine, R: Runtime> Renewing<En, R> {
-    pub(crate) async fn renew(self, hooks: Hooks) {
+    /// `changed` was made before the lease was asked for, so that nothing is missed.
+    pub(crate) async fn renew(self, hooks: Hooks, changed: Changed) {
         let link = &self.link;
         let mut pause = link.beat();
         let mut in_vain = 0;
+        let mut changed = changed;
         loop {
-            let Ok(told) = self.wait(pause, hooks.deadline).await else { return };
+            let Ok(told) = self.wait(changed, pause, hooks.deadline).await else { return };
+            // Before the engine is asked, for the same reason.
+            changed = self.listen();
             if self.keeping.is_finished() {
                 return;
             }
@@ -77,11 +86,14 @@ impl<En: Engine, R: Runtime> Renewing<En, R> {
         }
     }
 
+    fn listen(&self) -> Changed {
+        Box::pin(self.link.engine.changed(&self.lead.name))
+    }
+
     /// For a beat, or until there is something to do; whether that was so. `Err`: there is no time any more.
-    async fn wait(&self, pause: Duration, deadline: Option<Duration>) -> Result<bool, EngineError> {
-        // First these, so that nothing is missed.
+    async fn wait(&self, changed: Changed, pause: Duration, deadline: Option<Duration>) -> Result<bool, EngineError> {
+        // First this, so that nothing is missed.
         let wake = self.keeping.listen_wake();
-        let changed = self.link.engine.changed(&self.lead.name);
         if self.keeping.is_finished() || self.keeping.take_wanted() {
             return Ok(false);
         }
