@@ -1,8 +1,6 @@
 //! Promise 8: while the engine is not available, every process carries on for itself, or refuses, as it was told, and nobody waits for longer than was promised.
 
-use std::collections::HashSet;
 use std::error::Error as _;
-use std::sync::{Arc, Mutex};
 
 use coflight::cluster::{Error, Lease, OnOutage, Outage, Place};
 use coflight_tests::*;
@@ -18,8 +16,6 @@ matrix!(
     a_leader_goes_on_without_its_engine,
     a_leader_that_was_told_to_refuse_drops_its_work,
     a_short_outage_is_noticed_by_nobody,
-    one_operation_that_fails_is_no_outage,
-    one_answer_that_is_lost_is_no_outage,
 );
 
 const DOWN: [Outage; 2] = [Outage::Refuses, Outage::Silent];
@@ -38,7 +34,10 @@ async fn each_process_carries_on_for_itself(lab: Lab) {
             let [first, second] = callers;
             let (value, served) = within(&lab, PATIENCE, behind + 1, None, first).await;
             let trip = served.trip.unwrap();
-            assert_eq!((value.unwrap(), trip.place, trip.token, &*trip.process), (true, Place::Alone, None, process.process()));
+            assert_eq!(
+                (value.unwrap(), trip.place, trip.token, &*trip.process),
+                (true, Place::Alone, None, process.process())
+            );
             assert!(second.await.returned().0.unwrap());
             assert_eq!(process.cluster_stats().alone, 1, "for all of a process there is one execution");
             let before = lab.time().now();
@@ -264,7 +263,11 @@ async fn a_short_outage_is_noticed_by_nobody(lab: Lab) {
                 assert_eq!(caller.await.returned().0.unwrap(), 1);
             }
             for stats in [a.cluster_stats(), b.cluster_stats()] {
-                assert_eq!((stats.engine_down, stats.lease_lost, stats.alone), (0, 0, 0), "{by:?} {outage:?} {choice:?}");
+                assert_eq!(
+                    (stats.engine_down, stats.lease_lost, stats.alone),
+                    (0, 0, 0),
+                    "{by:?} {outage:?} {choice:?}"
+                );
             }
             settle(&lab, engine, [a, b]).await;
         }
@@ -273,72 +276,4 @@ async fn a_short_outage_is_noticed_by_nobody(lab: Lab) {
 
 fn attended_now(process: &Process<u32, Fronted>) -> u64 {
     attended(process.cluster_stats())
-}
-
-async fn one_operation_that_fails_is_no_outage(lab: Lab) {
-    one_among_successes(lab, Fate::Fails).await;
-}
-
-async fn one_answer_that_is_lost_is_no_outage(lab: Lab) {
-    one_among_successes(lab, Fate::Unanswered).await;
-}
-
-/// Each operation fails once, one after another, while all others are answered.
-async fn one_among_successes(lab: Lab, fate: Fate) {
-    for by in VERBS {
-        let failed: Arc<Mutex<HashSet<&str>>> = Arc::default();
-        let engine = {
-            let failed = failed.clone();
-            // Of those for the one key; what is asked for others is answered.
-            Fronted::new(&engine(&lab), move |operation, name| {
-                let first = name.as_str().ends_with(KEY) && failed.lock().unwrap().insert(operation);
-                if first { fate } else { Fate::Answered }
-            })
-        };
-        let [a, b]: [Process<u32, Fronted>; 2] =
-            ["a", "b"].map(|name| building(&lab, &engine, name).show_keys(String::clone).build());
-        let work = Job::default();
-        let leader = lab.start(call(by, &a, KEY, work.value(1)));
-        pass_asleep(&lab, PATIENCE, 1, None, || work.begun() == 1).await;
-        let follower = lab.start(call(by, &b, KEY, never));
-        lab.until(|| b.cluster_stats().followed == 1).await;
-        // Long enough that one renews, and one looks, and both again.
-        for n in 0..60 {
-            // Somebody is answered at the same time.
-            for process in [&a, &b] {
-                let (value, served) = lab.start(call(by, process, "others", |_| async { 3 })).await.returned();
-                assert_eq!((value.unwrap(), served.trip.unwrap().place), (3, Place::Here), "{by:?} {n}: {fate:?} {:?}", failed.lock().unwrap());
-            }
-            lab.until(|| lab.time().timers() == 2).await;
-            work.shown(&lab).await;
-            lab.time().advance(BEAT / 20);
-        }
-        work.gate.open();
-        // It is told when the result is published, whether the leader hears of that or not.
-        if fate == Fate::Fails {
-            lab.until(|| failed.lock().unwrap().contains("publish") && lab.time().timers() >= 2).await;
-            lab.time().advance(PATIENCE / 2);
-        }
-        let (value, served) = follower.await.returned();
-        assert_eq!((value.unwrap(), served.trip.unwrap().place), (1, Place::Elsewhere), "{by:?}");
-        // The leader, and whoever renews its lease.
-        let (value, served) = within(&lab, PATIENCE, 2, None, leader).await;
-        assert_eq!((value.unwrap(), served.trip.unwrap().place), (1, Place::Here));
-        for cancels in [true, false] {
-            lab.until(|| lab.time().timers() == 0).await;
-            let b = b.clone();
-            let ended = lab.start(async move { if cancels { b.cancel(KEY).await } else { b.forget(KEY).await } });
-            within(&lab, PATIENCE, 1, None, ended).await.unwrap();
-        }
-        let failed: Vec<_> = ["join", "look", "renew", "publish", "cancel", "forget"]
-            .into_iter()
-            .filter(|operation| !failed.lock().unwrap().contains(operation))
-            .collect();
-        assert!(failed.is_empty(), "{failed:?} did not fail");
-        for stats in [a.cluster_stats(), b.cluster_stats()] {
-            assert_eq!((stats.engine_down, stats.lease_lost, stats.alone), (0, 0, 0), "{by:?}");
-        }
-        assert_eq!(work.begun(), 1);
-        settle(&lab, engine, [a, b]).await;
-    }
 }

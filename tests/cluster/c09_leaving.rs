@@ -83,8 +83,8 @@ async fn a_carried_work_goes_on_for_callers_elsewhere(lab: Lab) {
             let (value, served) = caller.await.returned();
             assert_eq!((value.unwrap(), &*served.trip.unwrap().process), (1, "a"), "{by:?}");
         }
-        lab.until(|| work.gone() == 1).await;
-        assert_eq!((work.begun(), a.cluster_stats().continued, a.cluster_stats().published), (1, 1, 1));
+        lab.until(|| work.gone() == 1 && a.cluster_stats().published == 1).await;
+        assert_eq!((work.begun(), a.cluster_stats().continued), (1, 1));
     }
 }
 
@@ -185,7 +185,8 @@ async fn who_leaves_before_the_engine_answers_strands_nobody(lab: Lab) {
 /// It leads, and does not know, and nobody is there to be told.
 async fn who_leaves_before_a_lost_answer_strands_nobody(lab: Lab) {
     for by in VERBS {
-        for lost in 1..4 {
+        // Of two tries that a caller has in its patience, one is lost at most.
+        for lost in 1..3 {
             let joins = Arc::new(AtomicUsize::new(0));
             let engine = {
                 let joins = joins.clone();
@@ -196,8 +197,8 @@ async fn who_leaves_before_a_lost_answer_strands_nobody(lab: Lab) {
             };
             let [a, b]: [Process<u32, Fronted>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
             let mut joins_now = boarded(call(by, &a, KEY, |_| std::future::pending()));
-            lab.until(|| poll_now(joins_now.as_mut()).is_pending() && joins.load(Ordering::SeqCst) == 1).await;
-            assert!(!engine.behind.is_empty(), "it leads");
+            // It leads, and does not know.
+            lab.until(|| poll_now(joins_now.as_mut()).is_pending() && !engine.behind.is_empty()).await;
             let before = lab.time().now();
             drop(joins_now);
             let (value, served) = passing(&lab, lab.start(call(by, &b, KEY, |_| async { 2 }))).await.0;

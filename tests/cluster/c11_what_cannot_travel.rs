@@ -174,7 +174,8 @@ async fn another_type_is_not_misread(lab: Lab) {
     let leader = lab.start(call(By::Run, &a, KEY, work.value(Old { name: "x".into(), age: 30 })));
     lab.until(|| work.begun() == 1).await;
     let new = New { name: "x".into(), height: 180 };
-    let others = (lab.start(call(By::Run, &b, KEY, work.value(new.clone()))), lab.start(call(By::Run, &c, KEY, work.value(7))));
+    let others =
+        (lab.start(call(By::Run, &b, KEY, work.value(new.clone()))), lab.start(call(By::Run, &c, KEY, work.value(7))));
     lab.until(|| b.cluster_stats().followed == 1 && c.cluster_stats().followed == 1).await;
     work.gate.open();
     assert_eq!(leader.await.returned().0.unwrap().age, 30);
@@ -197,10 +198,8 @@ async fn whoever_differs_does_not_meet(lab: Lab) {
     // All at the same time.
     lab.until(|| work.begun() == 5).await;
     // And others that differ in the same way do.
-    let twins: [Process<u32>; 2] = [
-        building(&lab, &engine, "b2").schema("2").build(),
-        building(&lab, &engine, "c2").secret("s").build(),
-    ];
+    let twins: [Process<u32>; 2] =
+        [building(&lab, &engine, "b2").schema("2").build(), building(&lab, &engine, "c2").secret("s").build()];
     let followers: Vec<_> = twins.iter().map(|process| lab.start(call(By::Run, process, KEY, never))).collect();
     lab.until(|| twins.iter().all(|twin| twin.cluster_stats().followed == 1)).await;
     work.gate.open();
@@ -245,7 +244,10 @@ async fn names(lab: &Lab, shown: bool) -> Vec<String> {
 async fn keys_stay_in_their_process(lab: Lab) {
     let names = names(&lab, false).await;
     let one = &names[0];
-    assert!(names.iter().all(|name| name == one && name.starts_with("test:") && !name.contains("private")), "{names:?}");
+    assert!(
+        names.iter().all(|name| name == one && name.starts_with("test:") && !name.contains("private")),
+        "{names:?}"
+    );
 }
 
 async fn shown_keys_are_shown(lab: Lab) {
@@ -283,7 +285,9 @@ async fn skipped_and_optional_fields_come_out_as_they_went_in(lab: Lab) {
         list: vec![None, Some("é".into())],
         hidden: 0,
         second: Some(2),
-        third: Some(Kind::Struct { inner: Some(Box::new(Rich { first: Some(1), third: Some(Kind::Unit), ..Rich::default() })) }),
+        third: Some(Kind::Struct {
+            inner: Some(Box::new(Rich { first: Some(1), third: Some(Kind::Unit), ..Rich::default() })),
+        }),
         map: [(1, vec![0, 255]), (200, vec![])].into(),
         unit: (),
         text: "x".repeat(70_000),

@@ -73,13 +73,13 @@ async fn what_lingers_for_less_than_a_lease(lab: Lab) {
     assert!(engine.is_empty(), "{engine:?}");
 }
 
-/// Not errors, nor panics, nor what was cancelled, timed out, or is too large.
+/// Not errors, nor panics, nor what was cancelled, or is too large.
 async fn only_successes_linger(lab: Lab) {
     let engine = engine(&lab);
     let [a, b]: [TryProcess<String, u32>; 2] =
         ["a", "b"].map(|name| building(&lab, &engine, name).linger(LINGER).max_bytes(100).build());
     let gate = Gate::new();
-    let request = |process: &TryProcess<String, u32>, limit: Option<Duration>, end: &'static str| {
+    let request = |process: &TryProcess<String, u32>, end: &'static str| {
         let (process, gate) = (process.clone(), gate.clone());
         lab.start(async move {
             let work = move |_| async move {
@@ -91,34 +91,26 @@ async fn only_successes_linger(lab: Lab) {
                 }
                 Ok(if end == "large" { "x".repeat(200) } else { end.to_owned() })
             };
-            process.call().timeout(limit).try_run(KEY, work).await
+            process.try_run(KEY, work).await
         })
     };
-    let mut ran = 0;
-    for end in ["fails", "panics", "large", "cancelled", "late"] {
-        let limit = (end == "late").then_some(BEAT);
-        let caller = request(&a, limit, if limit.is_some() || end == "cancelled" { "waits" } else { end });
-        ran += 1;
-        lab.until(|| a.cluster_stats().led == ran).await;
+    for (before, end) in ["fails", "panics", "large", "cancelled"].into_iter().enumerate() {
+        let caller = request(&a, if end == "cancelled" { "waits" } else { end });
+        lab.until(|| a.cluster_stats().led == before as u64 + 1).await;
         match end {
             "panics" => assert_eq!(caller.await.panicked(), "oh no"),
             "large" => assert_eq!(caller.await.returned().unwrap().len(), 200),
             "fails" => assert_eq!(caller.await.returned().unwrap_err().work(), Some(&1)),
             _ => {
-                if end == "late" {
-                    lab.time().advance(BEAT);
-                } else {
-                    let a = a.clone();
-                    assert!(lab.start(async move { a.cancel(KEY).await }).await.returned().unwrap());
-                }
+                let a = a.clone();
+                assert!(lab.start(async move { a.cancel(KEY).await }).await.returned().unwrap());
                 assert!(caller.await.returned().unwrap_err().flight().is_some(), "{end}");
             }
         }
-        // Whoever publishes that a time is over may be a task.
-        let fresh = request(&b, None, "fresh").await.returned().unwrap();
+        let fresh = request(&b, "fresh").await.returned().unwrap();
         assert_eq!(fresh, "fresh", "after one that {end}");
         // That one does linger.
-        assert_eq!(request(&a, None, "again").await.returned().unwrap(), "fresh");
+        assert_eq!(request(&a, "again").await.returned().unwrap(), "fresh");
         let c = b.clone();
         assert!(lab.start(async move { c.forget(KEY).await }).await.returned().unwrap());
     }

@@ -5,9 +5,9 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use event_listener::{Event, EventListener};
+use event_listener::{Event, EventListener, Listener};
 
 use crate::engine::Name;
 
@@ -37,7 +37,7 @@ impl Changes {
         let mut heard = self.heard();
         let entry = heard.entry(name.clone()).or_default();
         entry.listeners += 1;
-        Changed { changes: self.clone(), name: name.clone(), listener: entry.event.listen() }
+        Changed { changes: self.clone(), name: name.clone(), listener: Some(entry.event.listen()) }
     }
 
     /// Something happened to the flight of this name.
@@ -77,19 +77,28 @@ impl Changes {
 pub struct Changed {
     changes: Changes,
     name: Name,
-    listener: EventListener,
+    /// Until it was told.
+    listener: Option<EventListener>,
 }
 
 impl Future for Changed {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        Pin::new(&mut self.listener).poll(cx)
+        if let Some(listener) = &mut self.listener {
+            ready!(Pin::new(listener).poll(cx));
+            self.listener = None;
+        }
+        Poll::Ready(())
     }
 }
 
 impl Drop for Changed {
     fn drop(&mut self) {
+        // What it was told and did not take would be told to another, who listens since and was meant to hear of later changes only.
+        if let Some(listener) = self.listener.take() {
+            listener.discard();
+        }
         let mut heard = self.changes.heard();
         if let Some(entry) = heard.get_mut(self.name.as_str()) {
             entry.listeners -= 1;

@@ -254,6 +254,17 @@ fn without_patience() {
     assert_eq!(wait(a.run("key", |_| async { 1 })).unwrap(), 1);
 }
 
+/// An answer that was lost is asked for again, within patience, and is no outage.
+#[test]
+fn an_answer_that_was_lost_is_asked_for_again() {
+    let engine = Odd::default();
+    let a = group(&engine, 20_000, 2_000);
+    engine.lost_joins.store(1, Ordering::SeqCst);
+    let (value, served) = wait(a.run("key", |_| async { 1 }).with_served());
+    assert_eq!((value.unwrap(), served.trip.unwrap().place), (1, Place::Here));
+    assert_eq!((a.cluster_stats().engine_down, a.cluster_stats().alone), (0, 0));
+}
+
 /// Whoever did not hear that it leads gives that up behind its own back.
 #[test]
 fn an_answer_that_was_lost_strands_nobody() {
