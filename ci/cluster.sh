@@ -17,11 +17,20 @@ fail() {
     exit 1
 }
 
+# tests OPTION...: runs them, and stops at the first that fails, if it can.
+tests() {
+    if cargo nextest --version >/dev/null 2>&1; then
+        cargo nextest run --cargo-quiet --status-level fail "$@"
+    else
+        cargo test --quiet --lib --tests "$@"
+    fi
+}
+
 step "engines, and the promises on every runtime"
 builds cargo test --quiet --no-run -p coflight-cluster -p coflight-redis
 builds cargo test --quiet --no-run -p coflight-tests --test cluster
-cargo test --quiet -p coflight-cluster -p coflight-redis --lib --tests || exit 1
-cargo test --quiet -p coflight-tests --test cluster || exit 1
+tests -p coflight-cluster -p coflight-redis || exit 1
+tests -p coflight-tests --test cluster || exit 1
 
 step "eight processes, a thousand callers in each, on a redis-server; then faults at random for $COFLIGHT_CHAOS_SECONDS s"
 builds cargo test --quiet --no-run -p coflight-example-cluster
