@@ -164,8 +164,8 @@ async fn after_everyone_left(lab: Lab) {
             for caller in first.into_iter().chain(last) {
                 assert!(matches!(caller.await, Ended::Dropped));
             }
-            // Somebody who was there at the end is taken to wait for a lease at most.
-            pass_until(&lab, LEASE, "the work is dropped", || work.gone() == work.begun()).await;
+            // Somebody who was there at the end is taken to wait for a while.
+            pass_until(&lab, 3 * LEASE, "the work is dropped", || work.gone() == work.begun()).await;
             nothing_is_left(&lab, engine, &work, [a, b], (by, leaders_last)).await;
         }
         let engine = Fronted::watched(&lab);

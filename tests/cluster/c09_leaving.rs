@@ -15,6 +15,7 @@ matrix!(
     a_carried_work_ends_with_the_last_one_elsewhere,
     a_work_for_nobody_is_dropped_at_once,
     followers_that_leave_change_nothing,
+    a_follower_that_leaves_does_not_take_the_result_along,
     who_leaves_before_the_engine_answers_strands_nobody,
     who_leaves_before_a_lost_answer_strands_nobody,
 );
@@ -142,22 +143,42 @@ async fn followers_that_leave_change_nothing(lab: Lab) {
         let work = Job::default();
         let leader = lab.start(call(by, &a, KEY, work.value(1)));
         lab.until(|| work.begun() == 1).await;
-        let mut followers: Vec<_> = (0..6).map(|n| lab.start(call(VERBS[n % 3], &b, KEY, never))).collect();
-        let others: Vec<_> = (0..3).map(|n| lab.start(call(VERBS[n], &c, KEY, never))).collect();
-        lab.until(|| b.stats().calls() == 6 && c.stats().calls() == 3).await;
-        lab.until(|| b.cluster_stats().followed == 1 && c.cluster_stats().followed == 1).await;
-        let last = followers.pop().unwrap();
-        // Some of one process, all of another.
-        for leaves in followers.into_iter().chain(others) {
+        let first = lab.start(call(by, &b, KEY, never));
+        lab.until(|| b.cluster_stats().followed == 1).await;
+        let mut others: Vec<_> = (0..5).map(|n| lab.start(call(VERBS[n % 3], &b, KEY, never))).collect();
+        let elsewhere: Vec<_> = VERBS.map(|by| lab.start(call(by, &c, KEY, never))).into();
+        lab.until(|| b.stats().calls() == 6 && c.stats().calls() == 3 && c.cluster_stats().followed == 1).await;
+        let last = others.pop().unwrap();
+        // Some of one process, and then the one that asked for all of them; all of another.
+        for leaves in others.into_iter().chain([first]).chain(elsewhere) {
             leaves.abort();
             assert!(matches!(leaves.await, Ended::Dropped));
         }
-        lab.until(|| c.is_empty()).await;
+        // After the one of `run` another one asks.
+        let asked = if by == By::Run { 2 } else { 1 };
+        lab.until(|| c.is_empty() && b.cluster_stats().followed == asked).await;
         work.gate.open();
         assert_eq!(last.await.returned().0.unwrap(), 1, "{by:?}");
         assert_eq!(leader.await.returned().0.unwrap(), 1);
         assert_eq!(work.begun(), 1);
     }
+}
+
+/// Whoever was aboard gets it, also if the one of its process that asked left when the result was there.
+async fn a_follower_that_leaves_does_not_take_the_result_along(lab: Lab) {
+    let engine = engine(&lab);
+    let [a, b]: [Process<u32>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
+    let work = Job::default();
+    let leader = lab.start(call(By::Run, &a, KEY, work.value(1)));
+    lab.until(|| work.begun() == 1).await;
+    let asks = boarded(call(By::Run, &b, KEY, never));
+    let beside = boarded(call(By::Run, &b, KEY, |_| async { 2 }));
+    assert_eq!((b.stats().calls(), b.cluster_stats().followed), (2, 1));
+    work.gate.open();
+    assert_eq!(leader.await.returned().0.unwrap(), 1);
+    drop(asks);
+    let (value, served) = lab.start(beside).await.returned();
+    assert_eq!((value.unwrap(), served.trip.unwrap().place), (1, Place::Elsewhere));
 }
 
 /// Whose first poll asked, and who was dropped then; also if the engine does not answer at that moment.
@@ -172,7 +193,10 @@ async fn who_leaves_before_the_engine_answers_strands_nobody(lab: Lab) {
             let [a, b]: [Process<u32, Fronted>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
             engine.behind.set_outage(outage);
             let before = lab.time().now();
-            drop(boarded(call(by, &a, KEY, |_| std::future::pending())));
+            let joins = boarded(call(by, &a, KEY, |_| std::future::pending()));
+            // Whoever does it has asked.
+            lab.until(|| engine.behind.operations() >= 1).await;
+            drop(joins);
             engine.behind.set_outage(None);
             let (value, served) = passing(&lab, lab.start(call(by, &b, KEY, |_| async { 2 }))).await.0;
             assert_eq!((value.unwrap(), served.trip.unwrap().place), (2, Place::Here), "{by:?} {outage:?}");

@@ -143,7 +143,10 @@ impl Chaos {
         );
         assert_eq!(sum(|load| load.wrong as u64), 0, "answers for another key");
         for load in &loads {
-            assert!(load.errors.is_empty(), "{:?}", load.errors);
+            // Of each lease that was lost one caller at most: the one whose work was dropped for that of a successor, which was done too soon.
+            let told: usize = load.errors.values().sum();
+            let all_are_that = load.errors.keys().all(|error| error.ends_with("ask again"));
+            assert!(all_are_that && told as u64 <= load.leases_lost, "{:?}", load.errors);
         }
         self.each_token_has_one_result(&loads);
         // A lease until the leader is replaced, a beat until that is noticed, the work; and what an engine that is away may take, more than once.
