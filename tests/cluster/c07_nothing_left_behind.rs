@@ -224,7 +224,7 @@ async fn the_engine_goes_with_its_groups(lab: Lab) {
                 assert!(matches!(caller.await, Ended::Dropped));
             }
             // A work that goes on learns after a lease that nobody answers, and gives up for so long.
-            pass_until(&lab, 2 * LEASE + BEAT, "the engine is dropped", || alive.strong_count() == 0).await;
+            pass_until(&lab, 5 * LEASE, "the engine is dropped", || alive.strong_count() == 0).await;
             assert_eq!(work.gone(), work.begun(), "{by:?} {outage:?}");
         }
     }
