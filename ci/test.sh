@@ -4,8 +4,8 @@
 source "$(dirname "$0")/common.sh"
 need_rust
 
-# They have no tests, and what they depend on takes long to build.
 left_out=()
+# They have no tests, and what they depend on takes long to build.
 untested=(--exclude coflight-bench-peers --exclude coflight-bench-instructions --exclude coflight-example-axum --exclude coflight-example-actix)
 
 if ! command -v redis-server >/dev/null; then

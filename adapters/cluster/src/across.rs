@@ -9,14 +9,14 @@ use std::time::Duration;
 use coflight_core::{AsKey, Runtime};
 use serde::Serialize;
 
-use crate::attend::{Attended, Ending, attend, join};
+use crate::attend::{Ending, join};
 use crate::carried::Carried;
 use crate::duty::Duty;
 use crate::engine::{Engine, EngineError, Joined, Lead, Name, Renewed};
 use crate::error::KeyError;
 use crate::group::Inner;
 use crate::guarded::{Driven, Guarded};
-use crate::landing::{Delivered, Done, Landed, Undelivered, alone, hand_out, land};
+use crate::landing::{Came, Delivered, Done, Landed, Undelivered, ask, hand_out, land};
 use crate::lease::{Lease, Status};
 use crate::link::OnOutage;
 use crate::renewing::Hooks;
@@ -91,7 +91,7 @@ where
         Q: ?Sized + AsKey<K> + Serialize,
     {
         // First this: what follows takes time.
-        let deadline = wants.timeout.map(|timeout| inner.link.now().saturating_add(timeout));
+        let deadline = inner.link.deadline(wants.timeout);
         let owned = key.to_key();
         let name = inner.name(key, &owned);
         Self { inner: Arc::clone(inner), name, hooks: inner.hooks(owned, deadline), slot, wants }
@@ -129,16 +129,10 @@ where
             Ok(name) => name,
             Err(error) => return Begun::Landed(Err(Undelivered::Key(error.clone()))),
         };
-        match attend(&self.inner.link, name, &self.hooks).await {
-            Attended::Leads(duty) => Begun::Leads(self, duty),
-            Attended::Ended(ending) => match land(&self.inner, name, &ending) {
-                Some(landed) => Begun::Landed(landed),
-                None => Begun::Alone(self),
-            },
-            Attended::Unavailable(error) => match self.inner.link.outage {
-                OnOutage::CarryOn => Begun::Alone(self),
-                OnOutage::Refuse => Begun::Landed(Err(Undelivered::Unavailable(error))),
-            },
+        match ask(&self.inner, name, &self.hooks).await {
+            Came::Leads(duty) => Begun::Leads(self, duty),
+            Came::Alone => Begun::Alone(self),
+            Came::Landed(landed) => Begun::Landed(landed),
         }
     }
 
@@ -149,8 +143,7 @@ where
         let context = Arc::new(Mutex::new(None));
         let work = {
             let (lease, context, inner) = (duty.lease(), Arc::clone(&context), Arc::clone(&self.inner));
-            let span = inner.execution(duty.lead());
-            spanned(span, async move {
+            spanned(&self.inner, duty.lead(), async move {
                 *context.lock().unwrap_or_else(PoisonError::into_inner) = inner.context();
                 work(lease).await
             })
@@ -165,10 +158,11 @@ where
                         let done = Done { value: done, failed: self.wants.failed, linger: self.wants.linger, context };
                         return hand_out(&self.inner, duty, done).await;
                     }
-                    Driven::Stopped(status) => match self.stopped(&mut duty, status).await {
-                        Stopped::GoOn => {}
-                        stopped => break stopped,
-                    },
+                    Driven::Stopped(status) => {
+                        if let Some(stopped) = self.stopped(&mut duty, status).await {
+                            break stopped;
+                        }
+                    }
                 }
             }
         };
@@ -182,15 +176,14 @@ where
                 Begun::Leads(..) | Begun::Alone(..) => Err(Undelivered::Again),
             },
             Stopped::Unavailable(error) => Err(Undelivered::Unavailable(error)),
-            Stopped::GoOn => Err(Undelivered::Again),
         }
     }
 
-    /// The lease is not held any more: what now?
-    async fn stopped(&self, duty: &mut Duty<En, R>, status: Status) -> Stopped {
+    /// The lease is not held any more: what now? `None`: the work goes on.
+    async fn stopped(&self, duty: &mut Duty<En, R>, status: Status) -> Option<Stopped> {
         let link = &self.inner.link;
         let (name, token) = (duty.lead().name.clone(), duty.lead().token);
-        let ended = |bytes| Stopped::Ended(Ending { token, bytes, lingered: false });
+        let ended = |bytes| Some(Stopped::Ended(Ending { token, bytes, lingered: false }));
         if let Status::Ended(bytes) = status {
             return ended(bytes);
         }
@@ -200,7 +193,7 @@ where
             _ => match duty.renew().await {
                 Ok(Renewed::Ended(bytes)) => return ended(bytes),
                 // Whoever leads now does the work, and this one is dropped.
-                Ok(Renewed::Lost { succeeded: true }) => return Stopped::Succeeded,
+                Ok(Renewed::Lost { succeeded: true }) => return Some(Stopped::Succeeded),
                 // Nobody does it: so this one leads again, and everybody else follows it.
                 Ok(Renewed::Lost { succeeded: false } | Renewed::Held { .. }) => {
                     let (asked, changed) = (link.now(), link.engine.changed(&name));
@@ -208,9 +201,9 @@ where
                         Ok((Joined::Leads(token), nonce)) => {
                             link.tell(ClusterEventKind::Led, &name, Some(token));
                             duty.lead_again(Lead { name, token, nonce }, asked, Box::pin(changed));
-                            return Stopped::GoOn;
+                            return None;
                         }
-                        Ok(_) => return Stopped::Succeeded,
+                        Ok(_) => return Some(Stopped::Succeeded),
                         Err(error) => error,
                     }
                 }
@@ -219,9 +212,9 @@ where
         };
         if link.outage == OnOutage::CarryOn {
             duty.keeping().unlease();
-            return Stopped::GoOn;
+            return None;
         }
-        Stopped::Unavailable(error)
+        Some(Stopped::Unavailable(error))
     }
 
     async fn alone(self) -> Landed<V> {
@@ -230,15 +223,12 @@ where
         link.watch.tell(ClusterEventKind::Alone, self.name.as_ref().ok(), None);
         let value = work(Lease::none()).await;
         let failed = (self.wants.failed)(&value);
-        let delivered = Delivered { value, trip: alone(&link.process) };
-        if failed { Err(Undelivered::Failed(delivered)) } else { Ok(delivered) }
+        Delivered::alone(value, &link.process).landed(failed)
     }
 }
 
-/// What follows when a lease is not held any more.
+/// Why a work is dropped whose lease is not held any more.
 enum Stopped {
-    /// The work goes on.
-    GoOn,
     /// Somebody else ended the flight.
     Ended(Ending),
     /// Somebody else leads.
@@ -246,16 +236,17 @@ enum Stopped {
     Unavailable(EngineError),
 }
 
+/// In the span of the execution, if anybody wants spans.
 #[cfg(feature = "tracing")]
-pub(crate) type Span = tracing::Span;
-#[cfg(feature = "tracing")]
-fn spanned<Fut: Future>(span: Span, future: Fut) -> impl Future<Output = Fut::Output> {
-    tracing::Instrument::instrument(future, span)
+fn spanned<K, V, En: Engine, R, S, Fut: Future>(
+    inner: &Inner<K, V, En, R, S>,
+    lead: &Lead,
+    work: Fut,
+) -> impl Future<Output = Fut::Output> + use<K, V, En, R, S, Fut> {
+    tracing::Instrument::instrument(work, crate::propagation::execution(&inner.name, lead, &inner.link.process))
 }
 
 #[cfg(not(feature = "tracing"))]
-pub(crate) type Span = ();
-#[cfg(not(feature = "tracing"))]
-fn spanned<Fut: Future>((): Span, future: Fut) -> impl Future<Output = Fut::Output> {
-    future
+fn spanned<K, V, En: Engine, R, S, Fut: Future>(_: &Inner<K, V, En, R, S>, _: &Lead, work: Fut) -> Fut {
+    work
 }

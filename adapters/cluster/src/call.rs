@@ -18,6 +18,22 @@ use crate::landing::{Delivered, Undelivered, alone};
 use crate::lease::Lease;
 use crate::served::{Answer, Place, Served, Trip};
 
+/// What a verb does: asks by the local group's verb, with a work that goes to the engine, until there is an answer. The verbs' futures have types of their own, and
+/// ask different things of the work, so that a function could not be for all.
+macro_rules! until_concluded {
+    ($call:ident, $key:ident, $work:ident, $failed:ident, $verb:ident, $how:ident) => {{
+        let slot = Slot::new($work);
+        let wants = Wants { failed: $failed, linger: $call.linger, timeout: $call.timeout };
+        loop {
+            let across = || Across::new($call.inner, $key, slot.clone(), wants).$how();
+            let (landed, local) = $call.local.clone().$verb($key, across).with_served().await;
+            if let Some(concluded) = conclude($call.inner, &slot, landed, local).await {
+                return concluded;
+            }
+        }
+    }};
+}
+
 type Local<'c, K, V, R, S> = coflight_core::Call<'c, K, Result<Delivered<V>, SharedError<Undelivered<V>>>, R, S>;
 
 /// One call to come: options that override the group's, then a verb. From [`Cluster::call`](crate::Cluster::call).
@@ -130,14 +146,7 @@ where
         F: FnOnce(Lease) -> Fut,
         Fut: Future<Output = V>,
     {
-        let (slot, wants) = (Slot::new(work), self.wants(failed));
-        loop {
-            let across = || Across::new(self.inner, key, slot.clone(), wants).in_place();
-            let (landed, local) = self.local.clone().try_run(key, across).with_served().await;
-            if let Some(concluded) = conclude(self.inner, &slot, landed, local).await {
-                return concluded;
-            }
-        }
+        until_concluded!(self, key, work, failed, try_run, in_place)
     }
 
     async fn begin_relay<Q, F, Fut>(self, key: &Q, work: F, failed: fn(&V) -> bool) -> (Result<V, Error>, Served)
@@ -146,14 +155,7 @@ where
         F: FnOnce(Lease) -> Fut + Send + 'static,
         Fut: Future<Output = V> + Send + 'static,
     {
-        let (slot, wants) = (Slot::new(work), self.wants(failed));
-        loop {
-            let across = || Across::new(self.inner, key, slot.clone(), wants).carried();
-            let (landed, local) = self.local.clone().try_relay(key, across).with_served().await;
-            if let Some(concluded) = conclude(self.inner, &slot, landed, local).await {
-                return concluded;
-            }
-        }
+        until_concluded!(self, key, work, failed, try_relay, carried)
     }
 
     async fn begin_spawn<Q, F, Fut>(self, key: &Q, work: F, failed: fn(&V) -> bool) -> (Result<V, Error>, Served)
@@ -162,18 +164,7 @@ where
         F: FnOnce(Lease) -> Fut + Send + 'static,
         Fut: Future<Output = V> + Send + 'static,
     {
-        let (slot, wants) = (Slot::new(work), self.wants(failed));
-        loop {
-            let across = || Across::new(self.inner, key, slot.clone(), wants).carried();
-            let (landed, local) = self.local.clone().try_spawn(key, across).with_served().await;
-            if let Some(concluded) = conclude(self.inner, &slot, landed, local).await {
-                return concluded;
-            }
-        }
-    }
-
-    fn wants(&self, failed: fn(&V) -> bool) -> Wants<V> {
-        Wants { failed, linger: self.linger, timeout: self.timeout }
+        until_concluded!(self, key, work, failed, try_spawn, carried)
     }
 }
 
@@ -193,7 +184,8 @@ where
         F: FnOnce(Lease) -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        Answer::new(async move { flatten(self.begin_run(key, shared(work), Result::is_err).await) })
+        let work = |lease| async move { work(lease).await.map_err(SharedError::new) };
+        Answer::new(async move { flatten(self.begin_run(key, work, Result::is_err).await) })
     }
 
     /// [`Cluster::try_relay`](crate::Cluster::try_relay), with this call's options.
@@ -207,7 +199,8 @@ where
         F: FnOnce(Lease) -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
-        Answer::new(async move { flatten(self.begin_relay(key, shared(work), Result::is_err).await) })
+        let work = |lease| async move { work(lease).await.map_err(SharedError::new) };
+        Answer::new(async move { flatten(self.begin_relay(key, work, Result::is_err).await) })
     }
 
     /// [`Cluster::try_spawn`](crate::Cluster::try_spawn), with this call's options.
@@ -221,7 +214,8 @@ where
         F: FnOnce(Lease) -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
-        Answer::new(async move { flatten(self.begin_spawn(key, shared(work), Result::is_err).await) })
+        let work = |lease| async move { work(lease).await.map_err(SharedError::new) };
+        Answer::new(async move { flatten(self.begin_spawn(key, work, Result::is_err).await) })
     }
 
     /// [`Cluster::try_run_blocking`](crate::Cluster::try_run_blocking), with this call's options.
@@ -310,30 +304,6 @@ fn answered<K, V, En: Engine, R, S>(inner: &Inner<K, V, En, R, S>, trip: &Trip) 
     crate::propagation::answered(&inner.name, trip);
     if let Some(propagation) = &inner.propagation {
         propagation.answered(trip);
-    }
-}
-
-/// The work, with its error made shareable.
-fn shared<F, Fut, T, E>(work: F) -> impl FnOnce(Lease) -> SharedErr<Fut>
-where
-    F: FnOnce(Lease) -> Fut,
-    Fut: Future<Output = Result<T, E>>,
-{
-    move |lease| SharedErr { work: work(lease) }
-}
-
-pin_project_lite::pin_project! {
-    struct SharedErr<Fut> {
-        #[pin]
-        work: Fut,
-    }
-}
-
-impl<T, E, Fut: Future<Output = Result<T, E>>> Future for SharedErr<Fut> {
-    type Output = Result<T, SharedError<E>>;
-
-    fn poll(self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {
-        self.project().work.poll(cx).map(|result| result.map_err(SharedError::new))
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use coflight_core::Runtime;
 
 use crate::engine::{Engine, EngineError, Keep, Lead, Renewed};
-use crate::envelope::{Envelope, Outcome};
+use crate::envelope::Outcome;
 use crate::lease::{Keeping, Lease};
 use crate::link::Link;
 use crate::renewing::{Changed, Hooks, Renewing};
@@ -119,9 +119,7 @@ impl<En: Engine, R: Runtime> Drop for Duty<En, R> {
 
 /// Tells all who are aboard, anywhere, that the flight's time is over. Returns what they are told.
 pub(crate) async fn time_out<En: Engine, R: Runtime>(link: &Link<En, R>, lead: &Lead) -> Vec<u8> {
-    let ending: Envelope<&[u8]> =
-        Envelope { outcome: Outcome::TimedOut, process: Arc::clone(&link.process), context: None };
-    let ending = ending.to_bytes();
+    let ending = link.ending(Outcome::TimedOut);
     let keep = Keep { fetch: link.lease, linger: Duration::ZERO };
     // If it does not get through, the lease runs out.
     let _ = link.insist("publish", link.lease, || link.engine.publish(lead, &ending, keep)).await;

@@ -9,16 +9,15 @@ use coflight_core::{AsKey, Entry, Runtime, SharedError};
 use futures_lite::future;
 use serde::Serialize;
 
-use crate::attend::{Attended, Ending, attend};
+use crate::attend::Ending;
 use crate::call::{Call, Settled, settle};
 use crate::duty::Duty;
 use crate::engine::Engine;
-use crate::envelope::{Envelope, Outcome};
+use crate::envelope::Outcome;
 use crate::error::{Error, TryError};
 use crate::group::{Cluster, Inner};
-use crate::landing::{Delivered, Done, Landed, Undelivered, alone, hand_out, land};
+use crate::landing::{Came, Delivered, Done, Landed, Undelivered, ask, hand_out, land};
 use crate::lease::{Lease, Status};
-use crate::link::OnOutage;
 use crate::served::Trip;
 use crate::watch::ClusterEventKind;
 
@@ -131,30 +130,24 @@ where
             Ok(name) => name,
             Err(error) => return self.finish(local, Err(Undelivered::Key(error))),
         };
-        let deadline = self.timeout.map(|timeout| inner.link.now().saturating_add(timeout));
+        let deadline = inner.link.deadline(self.timeout);
         let hooks = inner.hooks(local.key().clone(), deadline);
-        let attended = {
-            let attended = async { Some(attend(&inner.link, &name, &hooks).await) };
+        let came = {
+            let came = async { Some(ask(inner, &name, &hooks).await) };
             let ended = async {
                 local.cancelled().await;
                 None
             };
-            future::or(attended, ended).await
+            future::or(came, ended).await
         };
-        match attended {
-            Some(Attended::Leads(duty)) => {
+        match came {
+            Some(Came::Leads(duty)) => {
                 // Nobody can see whether the work is driven.
                 duty.keeping().never_idle();
                 Ok(self.leads(Some(local), Some(duty)))
             }
-            Some(Attended::Ended(ending)) => match land(inner, &name, &ending) {
-                Some(landed) => self.finish(local, landed),
-                None => Ok(self.leads(Some(local), None)),
-            },
-            Some(Attended::Unavailable(_)) if inner.link.outage == OnOutage::CarryOn => {
-                Ok(self.leads(Some(local), None))
-            }
-            Some(Attended::Unavailable(error)) => self.finish(local, Err(Undelivered::Unavailable(error))),
+            Some(Came::Alone) => Ok(self.leads(Some(local), None)),
+            Some(Came::Landed(landed)) => self.finish(local, landed),
             // What ended it is what everybody gets.
             None => self.finish(local, Err(Undelivered::Again)),
         }
@@ -227,12 +220,10 @@ where
     ///
     /// As [`complete`](Self::complete), and [`Error::Unavailable`].
     pub async fn release(mut self) -> Result<(), Error> {
-        let link = &self.inner.link;
-        let ending: Envelope<&[u8]> =
-            Envelope { outcome: Outcome::Released, process: Arc::clone(&link.process), context: None };
         let mut published = Ok(true);
         if let Some(mut duty) = self.duty.take() {
-            published = duty.publish(&ending.to_bytes(), Duration::ZERO).await;
+            let ending = self.inner.link.ending(Outcome::Released);
+            published = duty.publish(&ending, Duration::ZERO).await;
         }
         if let Some(local) = self.local.take() {
             // Not the local flight's own release: those who wait here would ask the engine, and share again.
@@ -246,13 +237,14 @@ where
     async fn end(mut self, value: V, failed: fn(&V) -> bool) -> Result<V, Error> {
         let inner = Arc::clone(&self.inner);
         let inner = &inner;
-        let context = inner.context();
-        let is_failed = failed(&value);
         let landed = match self.duty.take() {
-            Some(duty) => hand_out(inner, duty, Done { value: Ok(value), failed, linger: self.linger, context }).await,
+            Some(duty) => {
+                let done = Done { value: Ok(value), failed, linger: self.linger, context: inner.context() };
+                hand_out(inner, duty, done).await
+            }
             None => {
-                let delivered = Delivered { value, trip: alone(&inner.link.process) };
-                if is_failed { Err(Undelivered::Failed(delivered)) } else { Ok(delivered) }
+                let failed = failed(&value);
+                Delivered::alone(value, &inner.link.process).landed(failed)
             }
         };
         let landed = match self.local.take() {

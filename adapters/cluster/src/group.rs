@@ -12,11 +12,10 @@ use coflight_core::{AsKey, DefaultHashBuilder, InFlight, Runtime, SharedError, S
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::across::Span;
 use crate::builder::{Builder, Coding};
 use crate::call::Call;
-use crate::engine::{Engine, Lead, Name};
-use crate::envelope::{Envelope, Outcome};
+use crate::engine::{Engine, Name};
+use crate::envelope::Outcome;
 use crate::error::{Error, KeyError, TryError};
 use crate::landing::{Delivered, Undelivered};
 use crate::lease::Lease;
@@ -283,17 +282,15 @@ where
     where
         Q: ?Sized + AsKey<K> + Serialize,
     {
-        let name = self.inner.name(key, &key.to_key());
         let (link, local) = (&self.inner.link, &self.inner.local);
-        let elsewhere = match &name {
+        let elsewhere = match self.inner.name(key, &key.to_key()) {
             Ok(name) => {
-                link.insist("forget", link.patience, || link.engine.forget(name)).await.map_err(Error::Unavailable)
+                let forgotten = link.insist("forget", link.patience, || link.engine.forget(&name)).await;
+                link.leads.forget(&name);
+                forgotten.map_err(Error::Unavailable)
             }
-            Err(error) => Err(Error::Key(error.clone())),
+            Err(error) => Err(Error::Key(error)),
         };
-        if let Ok(name) = &name {
-            link.leads.forget(name);
-        }
         let here = local.forget(key);
         elsewhere.map(|elsewhere| elsewhere || here)
     }
@@ -309,22 +306,18 @@ where
     where
         Q: ?Sized + AsKey<K> + Serialize,
     {
-        let name = self.inner.name(key, &key.to_key());
         let (link, local) = (&self.inner.link, &self.inner.local);
-        let ending: Envelope<&[u8]> =
-            Envelope { outcome: Outcome::Cancelled, process: Arc::clone(&link.process), context: None };
-        let ending = ending.to_bytes();
-        let elsewhere = match &name {
+        let elsewhere = match self.inner.name(key, &key.to_key()) {
             Ok(name) => {
-                let cancel = || link.engine.cancel(name, &ending, link.lease);
-                link.insist("cancel", link.patience, cancel).await.map_err(Error::Unavailable)
+                let ending = link.ending(Outcome::Cancelled);
+                let cancel = || link.engine.cancel(&name, &ending, link.lease);
+                let cancelled = link.insist("cancel", link.patience, cancel).await;
+                // Not to be taken for one whose callers left, and which goes on for others.
+                link.leads.end(&name, &ending);
+                cancelled.map_err(Error::Unavailable)
             }
-            Err(error) => Err(Error::Key(error.clone())),
+            Err(error) => Err(Error::Key(error)),
         };
-        if let Ok(name) = &name {
-            // Not to be taken for one whose callers left, and which goes on for others.
-            link.leads.end(name, &ending);
-        }
         let here = local.cancel(key);
         elsewhere.map(|elsewhere| elsewhere || here)
     }
@@ -410,15 +403,6 @@ impl<K, V, En: Engine, R, S> Inner<K, V, En, R, S> {
     pub(crate) fn context(&self) -> Option<Arc<str>> {
         self.propagation.as_ref().and_then(|propagation| propagation.context()).map(Into::into)
     }
-
-    #[cfg(feature = "tracing")]
-    pub(crate) fn execution(&self, lead: &Lead) -> Span {
-        crate::propagation::execution(&self.name, lead, &self.link.process)
-    }
-
-    #[cfg(not(feature = "tracing"))]
-    #[allow(clippy::unused_self, reason = "with the feature `tracing` it is used")]
-    pub(crate) fn execution(&self, _lead: &Lead) -> Span {}
 }
 
 impl<K, V, En, R, S> Inner<K, V, En, R, S>

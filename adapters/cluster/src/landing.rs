@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use coflight_core::Runtime;
 
-use crate::attend::Ending;
+use crate::attend::{Attended, Ending, attend};
 use crate::duty::Duty;
 use crate::engine::{Engine, EngineError, Name, Renewed};
 use crate::envelope::{Envelope, Outcome};
 use crate::error::{KeyError, PanicElsewhere};
 use crate::group::Inner;
+use crate::link::OnOutage;
+use crate::renewing::Hooks;
 use crate::served::{Place, Trip};
 use crate::watch::ClusterEventKind;
 
@@ -20,6 +22,18 @@ use crate::watch::ClusterEventKind;
 pub(crate) struct Delivered<V> {
     pub(crate) value: V,
     pub(crate) trip: Trip,
+}
+
+impl<V> Delivered<V> {
+    /// What callers share of it.
+    pub(crate) fn landed(self, failed: bool) -> Landed<V> {
+        if failed { Err(Undelivered::Failed(self)) } else { Ok(self) }
+    }
+
+    /// Made by this process for itself.
+    pub(crate) fn alone(value: V, process: &Arc<str>) -> Self {
+        Self { value, trip: alone(process) }
+    }
 }
 
 /// What they share if there is none, or if it is a failure.
@@ -81,8 +95,31 @@ pub(crate) async fn hand_out<K, V, En: Engine, R: Runtime, S>(
             }
         }
     }
-    let delivered = Delivered { value, trip };
-    if failed { Err(Undelivered::Failed(delivered)) } else { Ok(delivered) }
+    Delivered { value, trip }.landed(failed)
+}
+
+/// What a process is to do that asked the engine.
+pub(crate) enum Came<V, En: Engine, R: Runtime> {
+    Leads(Duty<En, R>),
+    /// The work, for itself.
+    Alone,
+    Landed(Landed<V>),
+}
+
+/// Asks the engine until this process leads, or knows how the flight ended.
+pub(crate) async fn ask<K, V, En: Engine, R: Runtime, S>(
+    inner: &Inner<K, V, En, R, S>,
+    name: &Name,
+    hooks: &Hooks,
+) -> Came<V, En, R> {
+    match attend(&inner.link, name, hooks).await {
+        Attended::Leads(duty) => Came::Leads(duty),
+        Attended::Ended(ending) => land(inner, name, &ending).map_or(Came::Alone, Came::Landed),
+        Attended::Unavailable(error) => match inner.link.outage {
+            OnOutage::CarryOn => Came::Alone,
+            OnOutage::Refuse => Came::Landed(Err(Undelivered::Unavailable(error))),
+        },
+    }
 }
 
 /// What another process, or an earlier flight, came to. `None`: this process is to do the work for itself.
@@ -119,8 +156,7 @@ pub(crate) fn land<K, V, En: Engine, R: Runtime, S>(
         process: envelope.process,
         context: envelope.context,
     };
-    let delivered = Delivered { value, trip };
-    Some(if failed { Err(Undelivered::Failed(delivered)) } else { Ok(delivered) })
+    Some(Delivered { value, trip }.landed(failed))
 }
 
 /// Where a result is from that this process made for itself.

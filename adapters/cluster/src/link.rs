@@ -10,6 +10,7 @@ use coflight_core::Runtime;
 use futures_lite::future;
 
 use crate::engine::{Engine, EngineError, Name, Token};
+use crate::envelope::{Envelope, Outcome};
 use crate::health::Health;
 use crate::leads::Leads;
 use crate::watch::{ClusterEventKind, Watch};
@@ -155,6 +156,16 @@ impl<En: Engine, R: Runtime> Link<En, R> {
             return Ok(());
         }
         self.sleep((self.lease / 300).clamp(Duration::from_millis(1), Duration::from_millis(10))).await
+    }
+
+    /// What is published when there is no value.
+    pub(crate) fn ending(&self, outcome: Outcome<&[u8]>) -> Vec<u8> {
+        Envelope { outcome, process: Arc::clone(&self.process), context: None }.to_bytes()
+    }
+
+    /// When something that begins now is over, if it has a limit.
+    pub(crate) fn deadline(&self, timeout: Option<Duration>) -> Option<Duration> {
+        timeout.map(|timeout| self.now().saturating_add(timeout))
     }
 
     /// Something that nobody waits for.

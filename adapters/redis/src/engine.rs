@@ -27,8 +27,6 @@ pub struct Redis {
 }
 
 struct Inner {
-    /// Before the name in a key.
-    prefix: String,
     connection: Connection,
     scripts: Scripts,
     subscription: Arc<Subscription>,
@@ -83,7 +81,7 @@ impl Redis {
 impl Inner {
     /// In one hash slot with everything that begins with it.
     fn key(&self, name: &Name) -> String {
-        format!("{}{name}}}", self.prefix)
+        format!("{}{name}}}", self.subscription.prefix)
     }
 
     async fn step<T: FromRedisValue>(
@@ -92,7 +90,8 @@ impl Inner {
         key: &str,
         arguments: Vec<Vec<u8>>,
     ) -> Result<T, EngineError> {
-        let (mut connection, number) = self.connection.get().await.map_err(|error| EngineError::new(shared(&error)))?;
+        let (mut connection, number) =
+            self.connection.get().await.map_err(|error| EngineError::new(error.to_string()))?;
         let mut invocation = script.prepare_invoke();
         invocation.key(key);
         for argument in arguments {
@@ -110,11 +109,6 @@ impl Inner {
             }
         })
     }
-}
-
-/// An error that many got.
-fn shared(error: &redis::RedisError) -> String {
-    error.to_string()
 }
 
 impl Drop for Inner {
@@ -152,16 +146,14 @@ impl Builder {
             .enable_all()
             .build()
             .map_err(EngineError::new)?;
-        let prefix = format!("{}:{{", self.prefix);
         let subscription = Subscription {
             client: self.client.clone(),
             channel: format!("{}:changed", self.prefix),
-            prefix: prefix.clone(),
+            prefix: format!("{}:{{", self.prefix),
             changes: Changes::new(),
             limit: self.timeout,
         };
         let inner = Inner {
-            prefix,
             connection: Connection::new(self.client, self.timeout),
             scripts: Scripts::new(),
             subscription: Arc::new(subscription),

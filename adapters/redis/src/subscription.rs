@@ -17,7 +17,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 pub(crate) struct Subscription {
     pub(crate) client: Client,
     pub(crate) channel: String,
-    /// Of the keys that are told. What follows is a flight's name, in braces.
+    /// Of all keys. What follows is a flight's name, in braces.
     pub(crate) prefix: String,
     pub(crate) changes: Changes,
     pub(crate) limit: Duration,

@@ -6,3 +6,5 @@ pub mod workers;
 
 mod load;
 mod round;
+
+pub use load::Random;

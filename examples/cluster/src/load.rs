@@ -127,11 +127,13 @@ impl Stalls {
     }
 }
 
-/// SplitMix64: enough for picking keys, and the same every time.
-pub(crate) struct Random(pub(crate) u64);
+/// SplitMix64: enough for picking keys and faults, and the same every time.
+#[derive(Debug)]
+pub struct Random(pub u64);
 
 impl Random {
-    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+    /// A number below a limit.
+    pub fn below(&mut self, limit: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use coflight_example_cluster::Random;
 use coflight_example_cluster::protocol::{Command, Event, Loaded};
 use coflight_example_cluster::workers::Process;
 use coflight_redis_server::RedisServer;
@@ -32,7 +33,7 @@ fn whatever_happens() {
 struct Chaos {
     server: RedisServer,
     processes: Vec<Process>,
-    random: u64,
+    random: Random,
     until: Instant,
     started: usize,
     struck: BTreeMap<&'static str, usize>,
@@ -42,7 +43,8 @@ impl Chaos {
     fn new(seed: u64, time: Duration) -> Self {
         let server = RedisServer::start();
         let until = Instant::now() + time;
-        let mut this = Self { server, processes: Vec::new(), random: seed, until, started: 0, struck: BTreeMap::new() };
+        let mut this =
+            Self { server, processes: Vec::new(), random: Random(seed), until, started: 0, struck: BTreeMap::new() };
         for _ in 0..PROCESSES {
             let process = this.start();
             this.processes.push(process);
@@ -60,21 +62,15 @@ impl Chaos {
         let mut process = start(&url).start(&format!("p{}", self.started)).expect("a process");
         self.started += 1;
         let millis = u64::try_from(self.left().as_millis()).expect("a short time");
-        let load = Command::Load { millis, callers: CALLERS, keys: KEYS, seed: self.below(u64::MAX) };
+        let load = Command::Load { millis, callers: CALLERS, keys: KEYS, seed: self.random.below(u64::MAX) };
         process.tell(&load).expect("to tell it");
         process
     }
 
-    fn below(&mut self, limit: u64) -> u64 {
-        // A linear congruential generator: its upper bits are random enough for this.
-        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.random >> 33) % limit
-    }
-
     /// Something goes wrong, and then it goes well for a while.
     fn strike(&mut self) {
-        let victim = usize::try_from(self.below(self.processes.len() as u64)).expect("a small number");
-        let what = match self.below(8) {
+        let victim = usize::try_from(self.random.below(self.processes.len() as u64)).expect("a small number");
+        let what = match self.random.below(8) {
             0 => {
                 self.processes[victim].kill();
                 self.processes[victim] = self.start();
@@ -92,7 +88,7 @@ impl Chaos {
             }
             3 => {
                 self.server.pause();
-                wait(Duration::from_millis(100) + Duration::from_millis(self.below(1_400)));
+                wait(Duration::from_millis(100) + Duration::from_millis(self.random.below(1_400)));
                 self.server.resume();
                 "the server was paused"
             }
@@ -110,13 +106,13 @@ impl Chaos {
             }
             _ => {
                 self.server.kill();
-                wait(Duration::from_millis(self.below(800)));
+                wait(Duration::from_millis(self.random.below(800)));
                 self.server.restart();
                 "the server was away"
             }
         };
         *self.struck.entry(what).or_default() += 1;
-        let calm = Duration::from_millis(200 + self.below(1_000));
+        let calm = Duration::from_millis(200 + self.random.below(1_000));
         wait(calm.min(self.left()));
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use coflight_example_cluster::protocol::{By, Command, Event};
+use coflight_example_cluster::workers::Process;
 use coflight_redis_server::RedisServer;
 
 use crate::common::*;
@@ -45,9 +46,7 @@ fn a_leader_that_is_killed_is_replaced_within_a_lease() {
     for by in [By::Run, By::Spawn] {
         let round = 1 + by as u64;
         let mut leader = start(&url).start("leader").expect("a process");
-        leader.tell(&Command::Round { round, callers: 10, keys: 1, by }).expect("to tell it");
-        aboard(&mut leader, round);
-        board(&mut processes, round, 10, 1, by);
+        led_by(&mut leader, &mut processes, round, 10, by);
         let (_, first) = begins(&mut leader, round);
         leader.kill();
         let killed = Instant::now();
@@ -75,9 +74,7 @@ fn a_leader_that_was_stopped_cannot_publish_over_its_successor() {
     for by in [By::Run, By::Spawn] {
         let round = 1 + by as u64;
         let mut leader = start(&url).start("leader").expect("a process");
-        leader.tell(&Command::Round { round, callers: 10, keys: 1, by }).expect("to tell it");
-        aboard(&mut leader, round);
-        board(&mut processes, round, 10, 1, by);
+        led_by(&mut leader, &mut processes, round, 10, by);
         begins(&mut leader, round);
         leader.pause();
         let stopped = Instant::now();
@@ -115,9 +112,8 @@ fn a_spawned_work_goes_on_for_others_and_ends_with_the_last() {
     let url = server.url();
     let mut processes = processes(&url, 2);
     let round = 1;
-    processes[0].tell(&Command::Round { round, callers: 5, keys: 1, by: By::Spawn }).expect("to tell it");
-    aboard(&mut processes[0], round);
-    board(&mut processes[1..], round, 5, 1, By::Spawn);
+    let (leader, others) = processes.split_at_mut(1);
+    led_by(&mut leader[0], others, round, 5, By::Spawn);
     processes[0].tell(&Command::Leave { round }).expect("to tell it");
     // For longer than it would take for it to be dropped.
     std::thread::sleep(2 * LEASE);
@@ -131,11 +127,14 @@ fn a_spawned_work_goes_on_for_others_and_ends_with_the_last() {
     nothing_left(&server);
 }
 
+/// All ask for one key, one process before the others.
+fn led_by(leader: &mut Process, others: &mut [Process], round: u64, callers: usize, by: By) {
+    board(std::slice::from_mut(leader), round, callers, 1, by);
+    board(others, round, callers, 1, by);
+}
+
 /// Which process begins the work of a round, and with what token.
-fn somebody_begins(
-    processes: &mut [coflight_example_cluster::workers::Process],
-    round: u64,
-) -> (usize, (String, Option<u64>)) {
+fn somebody_begins(processes: &mut [Process], round: u64) -> (usize, (String, Option<u64>)) {
     let began = Instant::now();
     loop {
         for (at, process) in processes.iter_mut().enumerate() {
