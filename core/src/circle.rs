@@ -8,7 +8,7 @@
 //! Without `std` there are no thread-locals, and nothing is detected; nor under loom and shuttle, whose threads share those of one thread.
 
 #[cfg(all(feature = "std", not(any(loom, shuttle))))]
-pub(crate) use detect::{Edge, Node, is_outside, within};
+pub(crate) use detect::{Edge, Node, is_here, is_outside, leave, name_here, within};
 #[cfg(any(not(feature = "std"), loom, shuttle))]
 pub(crate) use ignore::{Edge, Node, is_outside, within};
 
@@ -23,14 +23,34 @@ mod detect {
     use core::sync::atomic::{AtomicUsize, Ordering};
 
     use super::Circular;
+    use crate::legacy;
     use crate::sync::Lock;
 
-    /// A flight's name in the graph: zero until it is first part of an edge.
+    /// A flight's name in the graph: zero until somebody needs it. And, beside it, whether one of its leaders left something behind.
     pub(crate) struct Node(AtomicUsize);
+
+    /// In a name: there is a [legacy].
+    const LEGACY: usize = 1 << (usize::BITS - 1);
 
     impl Node {
         pub(crate) fn new() -> Self {
             Self(AtomicUsize::new(0))
+        }
+
+        /// Zero: it has none yet.
+        #[inline]
+        fn name(&self) -> usize {
+            self.0.load(Ordering::Relaxed) & !LEGACY
+        }
+    }
+
+    impl Drop for Node {
+        #[inline]
+        fn drop(&mut self) {
+            let name = *self.0.get_mut();
+            if name & LEGACY != 0 {
+                legacy::forget(name & !LEGACY);
+            }
         }
     }
 
@@ -67,6 +87,29 @@ mod detect {
         TOP.get().is_null()
     }
 
+    /// The name of the flight whose work this thread runs.
+    pub(crate) fn name_here() -> Option<usize> {
+        // SAFETY: as in `Edge::link`.
+        let node = unsafe { TOP.get().as_ref().map(|top| &*top.node) }?;
+        Some(GRAPH.with(|graph| graph.name(node)))
+    }
+
+    /// Whether this thread runs the work of the flight of this name.
+    pub(crate) fn is_here(name: usize) -> bool {
+        // SAFETY: as in `Edge::link`.
+        unsafe { TOP.get().as_ref().is_some_and(|top| (*top.node).name() == name) }
+    }
+
+    /// Notes that the flight of this name, if this thread runs its work, has a [legacy]. Returns whether it does.
+    pub(crate) fn leave(name: usize) -> bool {
+        let here = is_here(name);
+        if here {
+            // SAFETY: as in `Edge::link`. Names do not change any more once they are there.
+            unsafe { (*(*TOP.get()).node).0.fetch_or(LEGACY, Ordering::Relaxed) };
+        }
+        here
+    }
+
     /// "The flight that made this call waits for the one it called", until dropped.
     pub(crate) struct Edge(Option<Link>);
 
@@ -95,7 +138,7 @@ mod detect {
                 }
                 // SAFETY: frames lie on this thread's stack in calls of `within` that have not returned: each takes its
                 // frame off when it does. Their nodes outlive those calls.
-                (Some(link), false) if unsafe { (*(*top).node).0.load(Ordering::Relaxed) } == link.from => Ok(()),
+                (Some(link), false) if unsafe { (*(*top).node).name() } == link.from => Ok(()),
                 _ => self.link_below(top, to),
             }
         }
@@ -139,8 +182,8 @@ mod detect {
 
     impl Graph {
         fn name(&mut self, node: &Node) -> usize {
-            // Names are given and read under the lock of the graph.
-            match node.0.load(Ordering::Relaxed) {
+            // Names are given under the lock of the graph.
+            match node.name() {
                 0 => {
                     self.last_name += 1;
                     node.0.store(self.last_name, Ordering::Relaxed);

@@ -56,6 +56,10 @@ mod flight;
 mod group;
 mod hash;
 mod key;
+// Stands on what tells circles.
+#[cfg(all(feature = "std", not(any(loom, shuttle))))]
+#[doc(hidden)]
+pub mod legacy;
 mod linger;
 mod listing;
 mod options;
