@@ -14,6 +14,7 @@ use crate::carried::Carried;
 use crate::duty::Duty;
 use crate::engine::{Engine, EngineError, Joined, Lead, Name, Renewed};
 use crate::error::KeyError;
+use crate::following::Following;
 use crate::group::Inner;
 use crate::guarded::{Driven, Guarded};
 use crate::landing::{Came, Delivered, Done, Landed, Undelivered, ask, hand_out, land};
@@ -65,6 +66,7 @@ pub(crate) struct Across<K, V, En: Engine, R, S, F> {
     pub(crate) inner: Arc<Inner<K, V, En, R, S>>,
     name: Result<Name, KeyError>,
     hooks: Hooks,
+    following: Following,
     slot: Slot<F>,
     wants: Wants<V>,
 }
@@ -86,6 +88,7 @@ where
     F: FnOnce(Lease) -> Fut,
     Fut: Future<Output = V>,
 {
+    /// Within the work of the local flight.
     pub(crate) fn new<Q>(inner: &Arc<Inner<K, V, En, R, S>>, key: &Q, slot: Slot<F>, wants: Wants<V>) -> Self
     where
         Q: ?Sized + AsKey<K> + Serialize,
@@ -94,7 +97,8 @@ where
         let deadline = inner.link.deadline(wants.timeout);
         let owned = key.to_key();
         let name = inner.name(key, &owned);
-        Self { inner: Arc::clone(inner), name, hooks: inner.hooks(owned, deadline), slot, wants }
+        let (hooks, following) = (inner.hooks(owned, deadline), Following::here());
+        Self { inner: Arc::clone(inner), name, hooks, following, slot, wants }
     }
 
     /// In the caller's own future.
@@ -129,7 +133,7 @@ where
             Ok(name) => name,
             Err(error) => return Begun::Landed(Err(Undelivered::Key(error.clone()))),
         };
-        match ask(&self.inner, name, &self.hooks).await {
+        match ask(&self.inner, name, &self.hooks, &self.following).await {
             Came::Leads(duty) => Begun::Leads(self, duty),
             Came::Alone => Begun::Alone(self),
             Came::Landed(landed) => Begun::Landed(landed),

@@ -1,6 +1,6 @@
 //! One process asks the engine: it leads, or waits for whoever does.
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use coflight_core::Runtime;
 
 use crate::duty::Duty;
 use crate::engine::{Engine, EngineError, Joined, Lead, Name, Nonce, Seen, Token};
+use crate::following::Following;
 use crate::link::Link;
 use crate::renewing::Hooks;
 use crate::watch::ClusterEventKind;
@@ -29,13 +30,21 @@ pub(crate) struct Ending {
     pub(crate) lingered: bool,
 }
 
-/// Attends for `name` until the flight has ended, or this process leads it.
+/// Attends for `name` until the flight has ended, or this process leads it. If somebody did for the same callers before, and left, it goes on from there.
 pub(crate) async fn attend<En: Engine, R: Runtime>(
     link: &Arc<Link<En, R>>,
     name: &Name,
     hooks: &Hooks,
+    following: &Following,
 ) -> Attended<En, R> {
     let mut followed = false;
+    if let Some(token) = following.get() {
+        followed = true;
+        // At once, because nobody looked since.
+        if let Some(attended) = follow(link, name, token, ready(()), hooks, following).await {
+            return attended;
+        }
+    }
     loop {
         // Before asking, so that no change after the answer is missed.
         let changed = link.engine.changed(name);
@@ -67,23 +76,39 @@ pub(crate) async fn attend<En: Engine, R: Runtime>(
                     link.tell(ClusterEventKind::Followed, name, Some(token));
                     followed = true;
                 }
-                match follow(link, name, token, changed, hooks).await {
-                    Ok(Some(bytes)) => {
-                        link.tell(ClusterEventKind::Answered, name, Some(token));
-                        return Attended::Ended(Ending { token, bytes, lingered: false });
-                    }
-                    // Nobody leads: perhaps this process will.
-                    Ok(None) => {}
-                    Err(error) => return Attended::Unavailable(error),
+                if let Some(attended) = follow(link, name, token, changed, hooks, following).await {
+                    return attended;
                 }
             }
         }
     }
 }
 
-/// `None`: the flight is gone without an ending.
+/// `None`: the flight is gone without an ending, and perhaps this process will lead.
 async fn follow<En: Engine, R: Runtime>(
     link: &Arc<Link<En, R>>,
+    name: &Name,
+    token: Token,
+    changed: impl Future<Output = ()>,
+    hooks: &Hooks,
+    following: &Following,
+) -> Option<Attended<En, R>> {
+    following.set(Some(token));
+    let ended = until_ended(link, name, token, changed, hooks).await;
+    following.set(None);
+    match ended {
+        Ok(Some(bytes)) => {
+            link.tell(ClusterEventKind::Answered, name, Some(token));
+            Some(Attended::Ended(Ending { token, bytes, lingered: false }))
+        }
+        Ok(None) => None,
+        Err(error) => Some(Attended::Unavailable(error)),
+    }
+}
+
+/// `None`: the flight is gone without an ending.
+async fn until_ended<En: Engine, R: Runtime>(
+    link: &Link<En, R>,
     name: &Name,
     token: Token,
     changed: impl Future<Output = ()>,

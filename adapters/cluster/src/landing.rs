@@ -11,6 +11,7 @@ use crate::duty::Duty;
 use crate::engine::{Engine, EngineError, Name, Renewed};
 use crate::envelope::{Envelope, Outcome};
 use crate::error::{KeyError, PanicElsewhere};
+use crate::following::Following;
 use crate::group::Inner;
 use crate::link::OnOutage;
 use crate::renewing::Hooks;
@@ -111,8 +112,9 @@ pub(crate) async fn ask<K, V, En: Engine, R: Runtime, S>(
     inner: &Inner<K, V, En, R, S>,
     name: &Name,
     hooks: &Hooks,
+    following: &Following,
 ) -> Came<V, En, R> {
-    match attend(&inner.link, name, hooks).await {
+    match attend(&inner.link, name, hooks, following).await {
         Attended::Leads(duty) => Came::Leads(duty),
         Attended::Ended(ending) => land(inner, name, &ending).map_or(Came::Alone, Came::Landed),
         Attended::Unavailable(error) => match inner.link.outage {

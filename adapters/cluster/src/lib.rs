@@ -14,6 +14,7 @@ mod engine;
 mod enter;
 mod envelope;
 mod error;
+mod following;
 mod group;
 mod guarded;
 mod health;
