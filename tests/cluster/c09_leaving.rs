@@ -12,6 +12,7 @@ matrix!(
     a_leader_of_run_that_leaves_hands_over_at_once,
     a_leader_by_hand_that_leaves_hands_over_at_once,
     a_carried_work_goes_on_for_callers_elsewhere,
+    a_carried_work_asks_once_who_waits,
     a_carried_work_ends_with_the_last_one_elsewhere,
     a_work_for_nobody_is_dropped_at_once,
     followers_that_leave_change_nothing,
@@ -88,6 +89,36 @@ async fn a_carried_work_goes_on_for_callers_elsewhere(lab: Lab) {
         }
         lab.until(|| work.gone() == 1 && a.cluster_stats().published == 1).await;
         assert_eq!((work.begun(), a.cluster_stats().continued), (1, 1));
+    }
+}
+
+/// Who waits elsewhere is asked for at once, and once.
+async fn a_carried_work_asks_once_who_waits(lab: Lab) {
+    for by in CARRIED {
+        let renewed = Arc::new(AtomicUsize::new(0));
+        let engine = {
+            let renewed = renewed.clone();
+            Fronted::new(&engine(&lab), move |operation, _| {
+                renewed.fetch_add(usize::from(operation == "renew"), Ordering::SeqCst);
+                Fate::Answered
+            })
+        };
+        let [a, b]: [Process<u32, Fronted>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
+        let work = Job::default();
+        let leader = lab.start(call(by, &a, KEY, work.value(1)));
+        lab.until(|| work.begun() == 1).await;
+        let follower = lab.start(call(By::Run, &b, KEY, never));
+        lab.until(|| b.cluster_stats().followed == 1).await;
+        // Both are asleep.
+        lab.until(|| lab.time().timers() == 2).await;
+        leader.abort();
+        assert!(matches!(leader.await, Ended::Dropped));
+        lab.until(|| a.cluster_stats().continued == 1 && lab.time().timers() == 2).await;
+        assert_eq!(renewed.load(Ordering::SeqCst), 1, "{by:?}");
+        work.gate.open();
+        assert_eq!(follower.await.returned().0.unwrap(), 1);
+        assert_eq!(renewed.load(Ordering::SeqCst), 1, "{by:?}");
+        settle(&lab, engine, [a, b]).await;
     }
 }
 

@@ -228,8 +228,13 @@ impl Keeping {
     }
 
     /// Whether it is to be renewed without waiting for a beat. Asked after [listening](Self::listen_wake).
-    pub(crate) fn take_wanted(&self) -> bool {
-        std::mem::take(&mut self.state().wanted)
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.state().wanted
+    }
+
+    /// It is about to be renewed.
+    pub(crate) fn take_wanted(&self) {
+        self.state().wanted = false;
     }
 
     /// The work goes on without a lease.

@@ -49,6 +49,8 @@ impl<En: Engine, R: Runtime> Renewing<En, R> {
                 // Most likely it is this very publication that is told.
                 continue;
             }
+            // Whoever wanted it until now gets it.
+            self.keeping.take_wanted();
             let sent = link.now();
             if hooks.deadline.is_some_and(|deadline| sent >= deadline) {
                 // Also if whoever drives the work is stuck in it.
@@ -94,7 +96,7 @@ impl<En: Engine, R: Runtime> Renewing<En, R> {
     async fn wait(&self, changed: Changed, pause: Duration, deadline: Option<Duration>) -> Result<bool, EngineError> {
         // First this, so that nothing is missed.
         let wake = self.keeping.listen_wake();
-        if self.keeping.is_finished() || self.keeping.take_wanted() {
+        if self.keeping.is_finished() || self.keeping.is_wanted() {
             return Ok(false);
         }
         let left = deadline.map_or(pause, |deadline| deadline.saturating_sub(self.link.now()));
