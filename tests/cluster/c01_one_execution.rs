@@ -69,11 +69,12 @@ async fn one_after_the_other_runs_again(lab: Lab) {
 async fn threads_take_part(lab: Lab) {
     let engine = engine(&lab);
     let [a, b]: [Process<u32>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
-    let (gate, led) = (Gate::new(), a.clone());
+    let (gate, led, works) = (Gate::new(), a.clone(), Latch::new(1));
     let blocking = {
-        let gate = gate.clone();
+        let (gate, works) = (gate.clone(), works.clone());
         lab.thread(move || {
             led.run_blocking(KEY, |_| {
+                works.arrive();
                 futures_lite::future::block_on(async {
                     gate.wait().await;
                     1
@@ -81,7 +82,7 @@ async fn threads_take_part(lab: Lab) {
             })
         })
     };
-    lab.until(|| a.cluster_stats().led == 1).await;
+    works.wait().await;
     let follower = b.clone();
     let follower =
         lab.thread(move || follower.run_blocking(KEY, |_| unreachable!("a follower's work is never called")));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use coflight::cluster::{Place, Turn};
+use coflight::cluster::{Error, Place, Turn};
 use coflight_tests::*;
 
 use crate::common::*;
@@ -73,11 +73,11 @@ async fn what_lingers_for_less_than_a_lease(lab: Lab) {
     assert!(engine.is_empty(), "{engine:?}");
 }
 
-/// Not errors, nor panics, nor what was cancelled, or is too large.
+/// Not errors, nor panics, nor what was cancelled, or late, or is too large.
 async fn only_successes_linger(lab: Lab) {
     let engine = engine(&lab);
     let [a, b]: [TryProcess<String, u32>; 2] =
-        ["a", "b"].map(|name| building(&lab, &engine, name).linger(LINGER).max_bytes(100).build());
+        ["a", "b"].map(|name| building(&lab, &engine, name).linger(LINGER).max_bytes(100).timeout(BEAT).build());
     let gate = Gate::new();
     let request = |process: &TryProcess<String, u32>, end: &'static str| {
         let (process, gate) = (process.clone(), gate.clone());
@@ -94,13 +94,23 @@ async fn only_successes_linger(lab: Lab) {
             process.try_run(KEY, work).await
         })
     };
-    for (before, end) in ["fails", "panics", "large", "cancelled"].into_iter().enumerate() {
-        let caller = request(&a, if end == "cancelled" { "waits" } else { end });
+    for (before, end) in ["fails", "panics", "large", "cancelled", "late"].into_iter().enumerate() {
+        let caller = request(&a, if ["cancelled", "late"].contains(&end) { "waits" } else { end });
         lab.until(|| a.cluster_stats().led == before as u64 + 1).await;
+        let told = engine.operations();
         match end {
             "panics" => assert_eq!(caller.await.panicked(), "oh no"),
             "large" => assert_eq!(caller.await.returned().unwrap().len(), 200),
             "fails" => assert_eq!(caller.await.returned().unwrap_err().work(), Some(&1)),
+            "late" => {
+                // Of its own process, and of who renews.
+                lab.until(|| lab.time().timers() == 2).await;
+                lab.time().advance(BEAT);
+                let error = caller.await.returned().unwrap_err();
+                assert!(matches!(error.flight(), Some(Error::Flight(coflight::Error::TimedOut))), "{error:?}");
+                // It is told elsewhere.
+                lab.until(|| lab.time().timers() == 0 && engine.operations() > told).await;
+            }
             _ => {
                 let a = a.clone();
                 assert!(lab.start(async move { a.cancel(KEY).await }).await.returned().unwrap());

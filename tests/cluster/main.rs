@@ -7,6 +7,7 @@ mod c03_leases_and_tokens;
 mod c04_leaders_are_replaced;
 mod c06_delivery;
 mod c07_nothing_left_behind;
+mod c08_one_operation;
 mod c08_outages;
 mod c09_leaving;
 mod c10_forget_and_cancel;

@@ -47,6 +47,14 @@ impl VirtualTime {
         self.0.lock().unwrap().waiting.len()
     }
 
+    /// When the next one will ring, if that is within this time.
+    pub fn next_within(&self, time: Duration) -> Option<Duration> {
+        let times = self.0.lock().unwrap();
+        let ((next, _), _) = times.waiting.first_key_value()?;
+        let left = next.saturating_sub(times.now);
+        (left <= time).then_some(left)
+    }
+
     /// A timer.
     pub fn sleep(&self, duration: Duration) -> VirtualSleep {
         let mut times = self.0.lock().unwrap();
