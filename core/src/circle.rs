@@ -8,7 +8,7 @@
 //! Without `std` there are no thread-locals, and nothing is detected; nor under loom and shuttle, whose threads share those of one thread.
 
 #[cfg(all(feature = "std", not(any(loom, shuttle))))]
-pub(crate) use detect::{Edge, Node, is_here, is_outside, leave, name_here, within};
+pub(crate) use detect::{Edge, Node, is_outside, name_to_note, within};
 #[cfg(any(not(feature = "std"), loom, shuttle))]
 pub(crate) use ignore::{Edge, Node, is_outside, within};
 
@@ -23,14 +23,14 @@ mod detect {
     use core::sync::atomic::{AtomicUsize, Ordering};
 
     use super::Circular;
-    use crate::legacy;
+    use crate::note;
     use crate::sync::Lock;
 
-    /// A flight's name in the graph: zero until somebody needs it. And, beside it, whether one of its leaders left something behind.
+    /// A flight's name in the graph: zero until somebody needs it. And, beside it, whether there is a place for a note.
     pub(crate) struct Node(AtomicUsize);
 
-    /// In a name: there is a [legacy].
-    const LEGACY: usize = 1 << (usize::BITS - 1);
+    /// In a name: there is a place for a [note].
+    const NOTED: usize = 1 << (usize::BITS - 1);
 
     impl Node {
         pub(crate) fn new() -> Self {
@@ -39,8 +39,8 @@ mod detect {
 
         /// Zero: it has none yet.
         #[inline]
-        fn name(&self) -> usize {
-            self.0.load(Ordering::Relaxed) & !LEGACY
+        pub(crate) fn name(&self) -> usize {
+            self.0.load(Ordering::Relaxed) & !NOTED
         }
     }
 
@@ -48,8 +48,8 @@ mod detect {
         #[inline]
         fn drop(&mut self) {
             let name = *self.0.get_mut();
-            if name & LEGACY != 0 {
-                legacy::forget(name & !LEGACY);
+            if name & NOTED != 0 {
+                note::forget(name & !NOTED);
             }
         }
     }
@@ -87,27 +87,14 @@ mod detect {
         TOP.get().is_null()
     }
 
-    /// The name of the flight whose work this thread runs.
-    pub(crate) fn name_here() -> Option<usize> {
+    /// The name of the flight whose work this thread runs, which has a [note] from now on.
+    pub(crate) fn name_to_note() -> Option<usize> {
         // SAFETY: as in `Edge::link`.
         let node = unsafe { TOP.get().as_ref().map(|top| &*top.node) }?;
-        Some(GRAPH.with(|graph| graph.name(node)))
-    }
-
-    /// Whether this thread runs the work of the flight of this name.
-    pub(crate) fn is_here(name: usize) -> bool {
-        // SAFETY: as in `Edge::link`.
-        unsafe { TOP.get().as_ref().is_some_and(|top| (*top.node).name() == name) }
-    }
-
-    /// Notes that the flight of this name, if this thread runs its work, has a [legacy]. Returns whether it does.
-    pub(crate) fn leave(name: usize) -> bool {
-        let here = is_here(name);
-        if here {
-            // SAFETY: as in `Edge::link`. Names do not change any more once they are there.
-            unsafe { (*(*TOP.get()).node).0.fetch_or(LEGACY, Ordering::Relaxed) };
-        }
-        here
+        let name = GRAPH.with(|graph| graph.name(node));
+        // A name does not change any more once it is there.
+        node.0.fetch_or(NOTED, Ordering::Relaxed);
+        Some(name)
     }
 
     /// "The flight that made this call waits for the one it called", until dropped.

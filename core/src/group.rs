@@ -409,7 +409,7 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     }
 
     /// The flights for `key` that were not forgotten: one, and those that newcomers do not join any more.
-    fn find<Q: ?Sized + AsKey<K>>(&self, key: &Q) -> Vec<FlightRef<K, V>> {
+    pub(crate) fn find<Q: ?Sized + AsKey<K>>(&self, key: &Q) -> Vec<FlightRef<K, V>> {
         let mut found = self.inner.table.find_all(self.inner.hasher.hash_one(key));
         found.retain(|flight| !flight.state.load().is_forgotten() && key.matches(&flight.key));
         found

@@ -56,12 +56,12 @@ mod flight;
 mod group;
 mod hash;
 mod key;
+mod linger;
+mod listing;
 // Stands on what tells circles.
 #[cfg(all(feature = "std", not(any(loom, shuttle))))]
 #[doc(hidden)]
-pub mod legacy;
-mod linger;
-mod listing;
+pub mod note;
 mod options;
 mod overview;
 mod owners;
