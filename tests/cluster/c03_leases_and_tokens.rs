@@ -68,6 +68,7 @@ async fn tokens_fence(lab: Lab) {
 
 async fn a_long_work_keeps_its_lease(lab: Lab) {
     for by in VERBS {
+        idle(&lab).await;
         let engine = engine(&lab);
         let [a, b]: [Process<u32>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
         let work = Job::default();

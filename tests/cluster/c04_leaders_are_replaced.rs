@@ -1,6 +1,6 @@
 //! Promises 4 and 5: a leader that is dead, stuck, or cut off is replaced within a lease, and cannot publish when it is late.
 
-use coflight::cluster::Place;
+use coflight::cluster::{Outage, Place};
 use coflight_tests::*;
 
 use crate::common::*;
@@ -8,9 +8,11 @@ use crate::common::*;
 matrix!(
     a_leader_that_vanished_is_replaced_within_a_lease,
     a_leader_that_is_not_polled_is_replaced_within_a_lease,
+    a_leader_that_is_not_polled_while_it_publishes_is_replaced_within_a_lease,
     a_late_leader_takes_its_successors_result,
     a_late_leader_cannot_publish,
     who_lost_a_lease_while_nobody_leads_leads_again,
+    a_work_that_goes_on_for_others_leads_again,
 );
 
 /// What is left of a process that was killed: an entry that nobody renews.
@@ -36,6 +38,7 @@ async fn vanished(lab: &Lab, engine: &coflight::cluster::InProcess, key: &'stati
 
 async fn a_leader_that_vanished_is_replaced_within_a_lease(lab: Lab) {
     for by in VERBS {
+        idle(&lab).await;
         let engine = engine(&lab);
         vanished(&lab, &engine, KEY).await;
         let b: Process<u32> = process(&lab, &engine, "b");
@@ -70,8 +73,29 @@ async fn a_leader_that_is_not_polled_is_replaced_within_a_lease(lab: Lab) {
     assert_eq!((a.cluster_stats().lease_lost, a.cluster_stats().led), (1, 2));
 }
 
+/// Its result is lost to the others, because whether it got through, nobody knows.
+async fn a_leader_that_is_not_polled_while_it_publishes_is_replaced_within_a_lease(lab: Lab) {
+    let engine = engine(&lab);
+    let [a, b]: [Process<u32>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
+    let (work, next) = (Job::default(), Job::default());
+    let mut parked = boarded(call(By::Run, &a, KEY, work.value(1)));
+    let follower = lab.start(call(By::Run, &b, KEY, next.value(2)));
+    lab.until(|| b.cluster_stats().followed == 1).await;
+    engine.set_outage(Outage::Silent);
+    work.gate.open();
+    assert!(poll_now(parked.as_mut()).is_pending());
+    engine.set_outage(None);
+    next.gate.open();
+    pass_until(&lab, LEASE, "somebody takes over", || next.begun() == 1).await;
+    assert_eq!(follower.await.returned().0.unwrap(), 2);
+    // It is there for its own process.
+    assert_eq!(passing(&lab, lab.start(parked)).await.0.0.unwrap(), 1);
+    assert_eq!((a.cluster_stats().refused, a.cluster_stats().published), (1, 0));
+}
+
 async fn a_late_leader_takes_its_successors_result(lab: Lab) {
     for by in VERBS {
+        idle(&lab).await;
         let engine = engine(&lab);
         let [a, b]: [Process<u32>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
         let (first, second) = (Job::default(), Job::default());
@@ -119,6 +143,7 @@ async fn a_late_leader_cannot_publish(lab: Lab) {
 /// The same work goes on, under another lease, so that nobody begins another.
 async fn who_lost_a_lease_while_nobody_leads_leads_again(lab: Lab) {
     for by in VERBS {
+        idle(&lab).await;
         let engine = engine(&lab);
         let [a, b]: [Process<u32>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
         let work = Job::default();
@@ -134,5 +159,39 @@ async fn who_lost_a_lease_while_nobody_leads_leads_again(lab: Lab) {
         assert_eq!(caller.await.returned().0.unwrap(), 1);
         assert_eq!(follower.await.returned().0.unwrap(), 1, "{by:?}");
         assert_eq!(work.begun(), 1);
+    }
+}
+
+/// Also if its own callers have left.
+async fn a_work_that_goes_on_for_others_leads_again(lab: Lab) {
+    for by in [By::Relay, By::Spawn] {
+        idle(&lab).await;
+        let engine = engine(&lab);
+        let [a, b]: [Process<u32>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
+        let work = Job::default();
+        let leader = lab.start(call(by, &a, KEY, work.value(1)));
+        lab.until(|| work.begun() == 1).await;
+        let follower = lab.start(call(By::Run, &b, KEY, never));
+        lab.until(|| lab.time().timers() == 2).await;
+        lab.time().advance(BEAT / 2);
+        leader.abort();
+        assert!(matches!(leader.await, Ended::Dropped));
+        // It renews half a beat after the follower looks.
+        lab.until(|| a.cluster_stats().continued == 1 && lab.time().timers() == 2).await;
+        work.shown(&lab).await;
+        let looked = engine.operations();
+        lab.time().advance(BEAT / 2);
+        lab.until(|| engine.operations() > looked && lab.time().timers() == 2).await;
+        work.shown(&lab).await;
+        engine.flush();
+        lab.time().advance(BEAT / 2);
+        lab.until(|| a.cluster_stats().led == 2 && lab.time().timers() == 2).await;
+        work.shown(&lab).await;
+        let looked = engine.operations();
+        lab.time().advance(BEAT / 2);
+        lab.until(|| engine.operations() > looked + 1 && lab.time().timers() == 2).await;
+        work.gate.open();
+        assert_eq!(follower.await.returned().0.unwrap(), 1, "{by:?}");
+        assert_eq!((work.begun(), b.cluster_stats().led), (1, 0));
     }
 }

@@ -35,6 +35,7 @@ async fn whoever_waits_is_told_without_any_time_passing(lab: Lab) {
 
 async fn whoever_is_not_told_looks_within_a_beat(lab: Lab) {
     for by in VERBS {
+        idle(&lab).await;
         let engine = engine(&lab);
         engine.set_outage(Outage::Mute);
         let [a, b]: [Process<u32>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
@@ -58,6 +59,7 @@ async fn whoever_is_not_told_looks_within_a_beat(lab: Lab) {
 /// By any verb, told and not told.
 async fn hundreds_of_callers_get_it(lab: Lab) {
     for outage in [None, Some(Outage::Mute)] {
+        idle(&lab).await;
         let engine = engine(&lab);
         engine.set_outage(outage);
         let processes: Vec<Process<usize>> = ["a", "b", "c"].map(|name| process(&lab, &engine, name)).into();

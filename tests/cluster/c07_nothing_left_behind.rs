@@ -202,6 +202,7 @@ async fn after_leaders_by_hand(lab: Lab) {
 async fn the_engine_goes_with_its_groups(lab: Lab) {
     for by in VERBS {
         for outage in [None, Some(Outage::Mute), Some(Outage::Refuses), Some(Outage::Silent)] {
+            idle(&lab).await;
             let fronted = Fronted::watched(&lab);
             let (behind, alive) = (fronted.behind.clone(), fronted.alive());
             let [a, b]: [Process<u32, Fronted>; 2] = ["a", "b"].map(|name| process(&lab, &fronted, name));

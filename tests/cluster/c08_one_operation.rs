@@ -60,7 +60,7 @@ impl Spoiled {
 
     /// Nobody noticed.
     async fn done<const N: usize>(self, lab: &Lab, processes: [Process<u32, Fronted>; N]) {
-        assert_eq!(self.asked(), 2, "asked again");
+        assert!(self.asked() >= 2, "asked again");
         for process in &processes {
             let stats = process.cluster_stats();
             assert_eq!((stats.engine_down, stats.alone, stats.lease_lost, stats.refused), (0, 0, 0, 0), "{stats:?}");

@@ -16,9 +16,6 @@ matrix!(
     a_carried_work_ends_with_the_last_one_elsewhere,
     a_work_for_nobody_is_dropped_at_once,
     followers_that_leave_change_nothing,
-    a_follower_that_leaves_does_not_take_the_result_along,
-    one_by_hand_that_leaves_does_not_take_the_result_along,
-    what_is_left_is_for_those_aboard,
     who_leaves_before_the_engine_answers_strands_nobody,
     who_leaves_before_a_lost_answer_strands_nobody,
 );
@@ -62,6 +59,7 @@ async fn a_leader_by_hand_that_leaves_hands_over_at_once(lab: Lab) {
 
 async fn a_carried_work_goes_on_for_callers_elsewhere(lab: Lab) {
     for by in CARRIED {
+        idle(&lab).await;
         let engine = engine(&lab);
         let [a, b]: [Process<u32>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
         let work = Job::default();
@@ -193,83 +191,6 @@ async fn followers_that_leave_change_nothing(lab: Lab) {
         assert_eq!(leader.await.returned().0.unwrap(), 1);
         assert_eq!(work.begun(), 1);
     }
-}
-
-/// Whoever was aboard gets it, also if those of its process that asked left, one after another, when the result was there. Newcomers do not.
-async fn a_follower_that_leaves_does_not_take_the_result_along(lab: Lab) {
-    let engine = engine(&lab);
-    let [a, b]: [Process<u32>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
-    let work = Job::default();
-    let leader = lab.start(call(By::Run, &a, KEY, work.value(1)));
-    lab.until(|| work.begun() == 1).await;
-    let asks = boarded(call(By::Run, &b, KEY, never));
-    let mut next = boarded(call(By::Run, &b, KEY, never));
-    let beside = boarded(call(By::Run, &b, KEY, never));
-    let by_hand = boarded(by_hand(&b));
-    assert_eq!((b.stats().calls(), b.cluster_stats().followed), (4, 1));
-    // The next one looks, and the leader works still.
-    drop(asks);
-    assert!(poll_now(next.as_mut()).is_pending());
-    work.gate.open();
-    assert_eq!(leader.await.returned().0.unwrap(), 1);
-    drop(next);
-    let beside = lab.start(beside);
-    let (value, served) = beside.await.returned();
-    assert_eq!((value.unwrap(), served.trip.unwrap().place), (1, Place::Elsewhere));
-    assert_eq!(lab.start(by_hand).await.returned(), Some(1));
-    assert_eq!((b.cluster_stats().followed, b.cluster_stats().answered), (1, 1));
-    let (value, served) = lab.start(call(By::Run, &b, KEY, |_| async { 2 })).await.returned();
-    assert_eq!((value.unwrap(), served.trip.unwrap().place), (2, Place::Here));
-}
-
-/// The same if those who ask do so by hand.
-async fn one_by_hand_that_leaves_does_not_take_the_result_along(lab: Lab) {
-    let engine = engine(&lab);
-    let [a, b]: [Process<u32>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
-    let work = Job::default();
-    let leader = lab.start(call(By::Run, &a, KEY, work.value(1)));
-    lab.until(|| work.begun() == 1).await;
-    let asks = boarded(by_hand(&b));
-    let beside = boarded(by_hand(&b));
-    assert_eq!((b.stats().calls(), b.cluster_stats().followed), (2, 1));
-    work.gate.open();
-    assert_eq!(leader.await.returned().0.unwrap(), 1);
-    drop(asks);
-    assert_eq!(lab.start(beside).await.returned(), Some(1));
-    assert_eq!(lab.start(by_hand(&b)).await.returned(), None, "it is to lead");
-}
-
-/// A result, if there is one.
-fn by_hand(process: &Process<u32>) -> Call<Option<u32>> {
-    let process = process.clone();
-    Box::pin(async move {
-        match process.enter(KEY).await.unwrap() {
-            coflight::cluster::Turn::Value(value, _) => Some(value),
-            coflight::cluster::Turn::Leader(_) => None,
-        }
-    })
-}
-
-/// Those who are aboard of a forgotten flight get its result, whoever of them left, and newcomers do not.
-async fn what_is_left_is_for_those_aboard(lab: Lab) {
-    let engine = engine(&lab);
-    let [a, b]: [Process<u32>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
-    let (first, second) = (Job::default(), Job::default());
-    let leader = lab.start(call(By::Run, &a, KEY, first.value(1)));
-    lab.until(|| first.begun() == 1).await;
-    let asks = boarded(call(By::Run, &b, KEY, never));
-    let beside = boarded(call(By::Run, &b, KEY, never));
-    assert!(b.forget(KEY).await.unwrap());
-    let newcomer = lab.start(call(By::Run, &b, KEY, second.value(2)));
-    lab.until(|| second.begun() == 1).await;
-    let after = boarded(call(By::Run, &b, KEY, |_| async { 3 }));
-    first.gate.open();
-    assert_eq!(leader.await.returned().0.unwrap(), 1);
-    drop(asks);
-    newcomer.abort();
-    assert!(matches!(newcomer.await, Ended::Dropped));
-    assert_eq!(lab.start(after).await.returned().0.unwrap(), 3);
-    assert_eq!(lab.start(beside).await.returned().0.unwrap(), 1);
 }
 
 /// Whose first poll asked, and who was dropped then; also if the engine does not answer at that moment.

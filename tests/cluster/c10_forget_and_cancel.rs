@@ -1,5 +1,6 @@
 //! Promise 10: `forget` lets newcomers of all processes start afresh, and `cancel` ends a flight for everyone in all of them, from any of them.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ matrix!(
     a_cancel_reaches_leaders_by_hand,
     a_cancel_in_the_leading_process_drops_its_work,
     a_cancel_drops_the_work_though_the_engine_refuses,
+    a_forget_that_is_heard_late_is_of_the_old_flight,
+    a_forget_that_is_heard_by_the_next_one_is_of_the_old_flight,
+    a_cancel_is_not_of_a_forgotten_flight,
     both_end_lingering,
     where_nothing_flies_there_is_nothing_to_end,
 );
@@ -114,6 +118,7 @@ async fn a_cancel_reaches_everyone(lab: Lab) {
 
 async fn a_cancel_is_heard_within_a_beat_if_nobody_is_told(lab: Lab) {
     for by in VERBS {
+        idle(&lab).await;
         let engine = engine(&lab);
         engine.set_outage(Outage::Mute);
         let [a, b, c]: [Process<u32>; 3] = ["a", "b", "c"].map(|name| process(&lab, &engine, name));
@@ -288,5 +293,89 @@ async fn where_nothing_flies_there_is_nothing_to_end(lab: Lab) {
         assert!(!cancel(&lab, &a).await.returned().unwrap());
         assert!(!forget(&lab, &a).await.returned().unwrap());
         assert_eq!(lab.start(call(By::Run, &a, KEY, |_| async { 1 })).await.returned().0.unwrap(), 1);
+    }
+}
+
+/// Not of the one that was begun since, which its process finds, and tells circles by.
+async fn a_forget_that_is_heard_late_is_of_the_old_flight(lab: Lab) {
+    for by in VERBS {
+        let renewed = Arc::new(AtomicUsize::new(0));
+        let engine = {
+            let renewed = renewed.clone();
+            Fronted::new(&engine(&lab), move |operation, _| {
+                renewed.fetch_add(usize::from(operation == "renew"), Ordering::SeqCst);
+                Fate::Answered
+            })
+        };
+        let a: Process<u32, Fronted> = process(&lab, &engine, "a");
+        let (old, gate) = (Job::default(), Gate::new());
+        let leader = lab.start(call(by, &a, KEY, old.value(1)));
+        lab.until(|| old.begun() == 1).await;
+        assert!(a.forget(KEY).await.unwrap());
+        let newcomer = {
+            let (again, gate) = (a.clone(), gate.clone());
+            let work = move |_| async move {
+                gate.wait().await;
+                let circular = again.run(KEY, |_| async { 0 }).await.unwrap_err();
+                assert_eq!(circular.flight(), Some(&coflight::Error::Circular));
+                2
+            };
+            lab.start(call(by, &a, KEY, work))
+        };
+        // Both leaders sleep, and the first one has heard.
+        lab.until(|| a.contains(KEY) && renewed.load(Ordering::SeqCst) > 0 && lab.time().timers() == 2).await;
+        assert!(a.contains(KEY), "{by:?}");
+        gate.open();
+        assert_eq!(newcomer.await.returned().0.unwrap(), 2, "{by:?}");
+        old.gate.open();
+        assert_eq!(leader.await.returned().0.unwrap(), 1);
+        settle(&lab, engine, [a]).await;
+    }
+}
+
+/// Who asks in the stead of one that heard of it, and left.
+async fn a_forget_that_is_heard_by_the_next_one_is_of_the_old_flight(lab: Lab) {
+    let engine = engine(&lab);
+    let [a, b, c]: [Process<u32>; 3] = ["a", "b", "c"].map(|name| process(&lab, &engine, name));
+    let old = Job::default();
+    let leader = lab.start(call(By::Run, &a, KEY, old.value(1)));
+    lab.until(|| old.begun() == 1).await;
+    let mut asks = boarded(call(By::Run, &b, KEY, never));
+    let mut next = boarded(call(By::Run, &b, KEY, never));
+    assert!(c.forget(KEY).await.unwrap());
+    assert!(poll_now(asks.as_mut()).is_pending());
+    assert!(!b.contains(KEY), "it heard");
+    let newcomer = boarded(call(By::Run, &b, KEY, |_| std::future::pending()));
+    drop(asks);
+    assert!(poll_now(next.as_mut()).is_pending());
+    assert!(b.contains(KEY), "that is the newcomer's");
+    drop(newcomer);
+    old.gate.open();
+    assert_eq!(leader.await.returned().0.unwrap(), 1);
+    assert_eq!(lab.start(next).await.returned().0.unwrap(), 1);
+}
+
+/// Asked by the process that leads it, when nobody leads a newer one, and when another does.
+async fn a_cancel_is_not_of_a_forgotten_flight(lab: Lab) {
+    for newer in [false, true] {
+        let engine = engine(&lab);
+        let [a, b, c]: [Process<u32>; 3] = ["a", "b", "c"].map(|name| process(&lab, &engine, name));
+        let old = Job::default();
+        let leader = lab.start(call(By::Run, &a, KEY, old.value(1)));
+        lab.until(|| old.begun() == 1).await;
+        let follower = lab.start(call(By::Run, &b, KEY, never));
+        lab.until(|| b.cluster_stats().followed == 1).await;
+        assert!(forget(&lab, &c).await.returned().unwrap());
+        lab.until(|| !a.contains(KEY)).await;
+        let newest = Job::default();
+        let newest = newer.then(|| boarded(call(By::Run, &c, KEY, newest.value(2))));
+        assert_eq!(cancel(&lab, &a).await.returned().unwrap(), newer);
+        if let Some(newest) = newest {
+            cancelled(lab.start(newest).await.returned().0);
+        }
+        old.gate.open();
+        for caller in [leader, follower] {
+            assert_eq!(caller.await.returned().0.unwrap(), 1, "{newer}");
+        }
     }
 }

@@ -28,6 +28,7 @@ async fn ask(lab: &Lab, by: By, process: &Process<u32>) -> (u32, Place) {
 
 async fn newcomers_everywhere_get_what_lingers_and_not_longer(lab: Lab) {
     for by in VERBS {
+        idle(&lab).await;
         let engine = engine(&lab);
         let [a, b]: [Process<u32>; 2] = ["a", "b"].map(|name| building(&lab, &engine, name).linger(LINGER).build());
         let c: Process<u32> = process(&lab, &engine, "c");

@@ -112,6 +112,7 @@ async fn nothing_is_asked_before_the_first_poll(lab: Lab) {
 
 async fn a_long_work_costs_one_a_beat(lab: Lab) {
     for by in VERBS {
+        idle(&lab).await;
         let engine = engine(&lab);
         let [a, b]: [Process<u32>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
         let work = Job::default();

@@ -188,6 +188,11 @@ pub(crate) async fn beats(lab: &Lab, engine: &InProcess, beats: usize, processes
     }
 }
 
+/// Nobody is asleep: those of an engine before this one are not to be taken for those of the next.
+pub(crate) async fn idle(lab: &Lab) {
+    lab.until(|| lab.time().timers() == 0).await;
+}
+
 /// What a caller gets, while time passes in small steps; how much of it did is told, too.
 pub(crate) async fn passing<T>(lab: &Lab, mut caller: Task<T>) -> (T, Duration) {
     let began = lab.time().now();
@@ -363,7 +368,7 @@ impl Engine for Fronted {
         self.pass("resign", &lead.name, self.behind.resign(lead)).await
     }
 
-    async fn cancel(&self, name: &Name, ending: &[u8], fetch: Duration) -> Result<bool, EngineError> {
+    async fn cancel(&self, name: &Name, ending: &[u8], fetch: Duration) -> Result<Option<Token>, EngineError> {
         self.pass("cancel", name, self.behind.cancel(name, ending, fetch)).await
     }
 

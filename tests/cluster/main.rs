@@ -10,6 +10,7 @@ mod c07_nothing_left_behind;
 mod c08_one_operation;
 mod c08_outages;
 mod c09_leaving;
+mod c09_those_aboard;
 mod c10_forget_and_cancel;
 mod c11_what_cannot_travel;
 mod c12_linger;

@@ -97,7 +97,7 @@ where
         let deadline = inner.link.deadline(wants.timeout);
         let owned = key.to_key();
         let name = inner.name(key, &owned);
-        let (hooks, following) = (inner.hooks(owned, deadline), Following::here());
+        let (hooks, following) = inner.asking(owned, deadline);
         Self { inner: Arc::clone(inner), name, hooks, following, slot, wants }
     }
 
@@ -174,6 +174,8 @@ where
         duty.over();
         match stopped {
             Stopped::Ended(ending) => land(&self.inner, &duty.lead().name, &ending).unwrap_or(Err(Undelivered::Again)),
+            // Nobody here waits for what the other one makes of it.
+            Stopped::Succeeded if duty.keeping().is_carried_on() => Err(Undelivered::Again),
             Stopped::Succeeded => match self.begin().await {
                 Begun::Landed(landed) => landed,
                 // What is left of it cannot lead, and has no work to do alone.
@@ -204,6 +206,7 @@ where
                     match join(link, &name).await {
                         Ok((Joined::Leads(token), nonce)) => {
                             link.tell(ClusterEventKind::Led, &name, Some(token));
+                            self.following.leads(token);
                             duty.lead_again(Lead { name, token, nonce }, asked, Box::pin(changed));
                             return None;
                         }

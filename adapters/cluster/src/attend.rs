@@ -8,7 +8,7 @@ use coflight_core::Runtime;
 
 use crate::duty::Duty;
 use crate::engine::{Engine, EngineError, Joined, Lead, Name, Nonce, Seen, Token};
-use crate::following::Following;
+use crate::following::{Following, Noted};
 use crate::link::Link;
 use crate::renewing::Hooks;
 use crate::watch::ClusterEventKind;
@@ -30,22 +30,24 @@ pub(crate) struct Ending {
     pub(crate) lingered: bool,
 }
 
-/// Attends for `name` until the flight has ended, or this process leads it. If somebody did for the same callers before, and left, it goes on from there.
+/// Attends for `name` until the flight has ended, or this process leads it. If somebody did for the same callers before, it goes on from there.
 pub(crate) async fn attend<En: Engine, R: Runtime>(
     link: &Arc<Link<En, R>>,
     name: &Name,
     hooks: &Hooks,
     following: &Following,
 ) -> Attended<En, R> {
-    let mut followed = false;
-    if let Some(token) = following.get() {
-        followed = true;
-        // At once, because nobody looked since.
-        if let Some(attended) = follow(link, name, token, ready(()), hooks, following).await {
-            return attended;
-        }
-    }
+    let mut follower = Follower { link, name, hooks, following, followed: false };
     loop {
+        if let Some(noted) = following.known() {
+            follower.followed |= !noted.led;
+            // At once, because nobody may have looked for a while.
+            if let Some(attended) = follower.follow(&noted, ready(())).await {
+                return attended;
+            }
+            // Meanwhile something else may be known.
+            continue;
+        }
         // Before asking, so that no change after the answer is missed.
         let changed = link.engine.changed(name);
         let asked = link.now();
@@ -55,10 +57,11 @@ pub(crate) async fn attend<En: Engine, R: Runtime>(
         };
         match joined {
             (Joined::Leads(token), nonce) => {
-                let kind = if followed { ClusterEventKind::Succeeded } else { ClusterEventKind::Led };
+                following.leads(token);
+                let kind = if follower.followed { ClusterEventKind::Succeeded } else { ClusterEventKind::Led };
                 link.tell(kind, name, Some(token));
                 let lead = Lead { name: name.clone(), token, nonce };
-                if followed {
+                if follower.followed {
                     // The others may not know yet that whom they follow is gone.
                     let (link, name) = (Arc::clone(link), name.clone());
                     link.clone().spawn(async move {
@@ -72,11 +75,8 @@ pub(crate) async fn attend<En: Engine, R: Runtime>(
                 return Attended::Ended(Ending { token, bytes, lingered: true });
             }
             (Joined::Follows(token), _) => {
-                if !followed {
-                    link.tell(ClusterEventKind::Followed, name, Some(token));
-                    followed = true;
-                }
-                if let Some(attended) = follow(link, name, token, changed, hooks, following).await {
+                follower.tell(token);
+                if let Some(attended) = follower.follow(&Arc::new(Noted { token, led: false }), changed).await {
                     return attended;
                 }
             }
@@ -84,51 +84,63 @@ pub(crate) async fn attend<En: Engine, R: Runtime>(
     }
 }
 
-/// `None`: the flight is gone without an ending, and perhaps this process will lead.
-async fn follow<En: Engine, R: Runtime>(
-    link: &Arc<Link<En, R>>,
-    name: &Name,
-    token: Token,
-    changed: impl Future<Output = ()>,
-    hooks: &Hooks,
-    following: &Following,
-) -> Option<Attended<En, R>> {
-    following.set(Some(token));
-    let ended = until_ended(link, name, token, changed, hooks).await;
-    following.set(None);
-    match ended {
-        Ok(Some(bytes)) => {
-            link.tell(ClusterEventKind::Answered, name, Some(token));
-            Some(Attended::Ended(Ending { token, bytes, lingered: false }))
-        }
-        Ok(None) => None,
-        Err(error) => Some(Attended::Unavailable(error)),
-    }
+struct Follower<'a, En: Engine, R: Runtime> {
+    link: &'a Arc<Link<En, R>>,
+    name: &'a Name,
+    hooks: &'a Hooks,
+    following: &'a Following,
+    /// Its process followed somebody.
+    followed: bool,
 }
 
-/// `None`: the flight is gone without an ending.
-async fn until_ended<En: Engine, R: Runtime>(
-    link: &Link<En, R>,
-    name: &Name,
-    token: Token,
-    changed: impl Future<Output = ()>,
-    hooks: &Hooks,
-) -> Result<Option<Arc<[u8]>>, EngineError> {
-    let mut in_vain = 0;
-    let mut told = link.change(changed, link.beat()).await?;
-    loop {
-        let changed = link.engine.changed(name);
-        match link.ask("look", || link.engine.look(name, token)).await? {
-            Seen::Ended(bytes) => return Ok(Some(bytes)),
-            Seen::Gone => return Ok(None),
-            Seen::Flies { forgotten } => {
-                if forgotten {
-                    (hooks.forgotten)();
+impl<En: Engine, R: Runtime> Follower<'_, En, R> {
+    /// Once for each that attends.
+    fn tell(&mut self, token: Token) {
+        if !self.followed {
+            self.link.tell(ClusterEventKind::Followed, self.name, Some(token));
+            self.followed = true;
+        }
+    }
+
+    /// `None`: the flight is gone without an ending, and perhaps this process will lead.
+    async fn follow(&mut self, noted: &Arc<Noted>, changed: impl Future<Output = ()>) -> Option<Attended<En, R>> {
+        self.following.begin(noted);
+        let ended = self.until_ended(noted.token, changed).await;
+        self.following.over(noted);
+        match ended {
+            Ok(Some(bytes)) => {
+                self.link.tell(ClusterEventKind::Answered, self.name, Some(noted.token));
+                Some(Attended::Ended(Ending { token: noted.token, bytes, lingered: false }))
+            }
+            Ok(None) => None,
+            Err(error) => Some(Attended::Unavailable(error)),
+        }
+    }
+
+    /// `None`: the flight is gone without an ending.
+    async fn until_ended(
+        &mut self,
+        token: Token,
+        changed: impl Future<Output = ()>,
+    ) -> Result<Option<Arc<[u8]>>, EngineError> {
+        let (link, name) = (self.link, self.name);
+        let mut in_vain = 0;
+        let mut told = link.change(changed, link.beat()).await?;
+        loop {
+            let changed = link.engine.changed(name);
+            match link.ask("look", || link.engine.look(name, token)).await? {
+                Seen::Ended(bytes) => return Ok(Some(bytes)),
+                Seen::Gone => return Ok(None),
+                Seen::Flies { forgotten } => {
+                    self.tell(token);
+                    if forgotten {
+                        (self.hooks.forgotten)();
+                    }
                 }
             }
+            link.calm(told, &mut in_vain).await?;
+            told = link.change(changed, link.beat()).await?;
         }
-        link.calm(told, &mut in_vain).await?;
-        told = link.change(changed, link.beat()).await?;
     }
 }
 
@@ -159,9 +171,11 @@ impl<En: Engine, R: Runtime> Drop for Asking<'_, En, R> {
         }
         let (link, name, nonce) = (Arc::clone(self.link), self.name.clone(), self.nonce);
         self.link.spawn(async move {
+            // For no longer than it takes to give it up, but for that: whoever follows meanwhile is told.
+            let lease = link.patience.min(link.lease);
             // Who asks again gets the same answer. If the flight is not this one's, following it has no consequence but that its leader believes, for
             // a moment, that somebody waits.
-            let joined = link.insist("join", link.lease, || link.engine.join(&name, nonce, LEAST)).await;
+            let joined = link.insist("join", link.lease, || link.engine.join(&name, nonce, lease)).await;
             if let Ok(Joined::Leads(token)) = joined {
                 let lead = Lead { name, token, nonce };
                 let _ = link.insist("resign", link.lease, || link.engine.resign(&lead)).await;
@@ -169,6 +183,3 @@ impl<En: Engine, R: Runtime> Drop for Asking<'_, En, R> {
         });
     }
 }
-
-/// Of a lease that is given up at once.
-const LEAST: Duration = Duration::from_millis(1);

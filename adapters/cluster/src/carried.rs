@@ -67,6 +67,7 @@ impl<V: Send + 'static, En: Engine, R: Runtime> Drop for Carried<V, En, R> {
         }
         let (link, lead, keeping) = (Arc::clone(&self.link), self.lead.clone(), Arc::clone(&self.keeping));
         let left = self.deadline.map(|deadline| deadline.saturating_sub(now));
+        keeping.carry_on();
         self.link.spawn(async move {
             let unwanted = unwanted(&link, &lead, &keeping, now);
             let late = async {
@@ -103,7 +104,8 @@ async fn unwanted<En: Engine, R: Runtime>(link: &Link<En, R>, lead: &Lead, keepi
             let state = keeping.state();
             match (&state.status, state.followed) {
                 (Status::Held, Some(followed)) if followed.at >= since => Some(followed.by),
-                (Status::Held, _) => None,
+                // If nobody else leads, the work leads again.
+                (Status::Held | Status::Resigning | Status::Lost, _) => None,
                 _ => Some(false),
             }
         };

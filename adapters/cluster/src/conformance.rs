@@ -113,6 +113,10 @@ async fn publish<E: Engine>(engine: &E, lead: &Lead, ending: &[u8]) -> bool {
     engine.publish(lead, ending, KEEP).await.expect("publish")
 }
 
+async fn cancel<E: Engine>(engine: &E, name: &Name, ending: &[u8]) -> Option<Token> {
+    engine.cancel(name, ending, LEASE).await.expect("cancel")
+}
+
 async fn expired<E: Engine>(engine: &E, lead: &Lead) {
     eventually("the lease runs out", || async { (look(engine, lead).await == Seen::Gone).then_some(()) }).await;
 }
@@ -324,7 +328,7 @@ pub fn tokens_grow<E: Engine>(engine: E) {
             match round % 4 {
                 0 => assert!(publish(&engine, &lead, b"x").await),
                 1 => engine.resign(&lead).await.expect("resign"),
-                2 => assert!(engine.cancel(&name, b"x", LEASE).await.expect("cancel")),
+                2 => assert_eq!(cancel(&engine, &name, b"x").await, Some(lead.token)),
                 _ => assert!(engine.forget(&name).await.expect("forget")),
             }
         }
@@ -351,13 +355,13 @@ pub fn a_cancelled_flight_is_over_for_all<E: Engine>(engine: E) {
     block_on(async {
         let name = name();
         let first = lead(&engine, &name).await;
-        assert!(engine.cancel(&name, b"cancelled", LEASE).await.expect("cancel"));
+        assert_eq!(cancel(&engine, &name, b"cancelled").await, Some(first.token));
         assert_eq!(look(&engine, &first).await, ended(b"cancelled"));
         assert_eq!(renew(&engine, &first).await, Renewed::Ended((*b"cancelled").into()));
         assert!(!publish(&engine, &first, b"result").await);
         let second = lead(&engine, &name).await;
         assert!(second.token > first.token);
-        assert!(engine.cancel(&name, b"again", LEASE).await.expect("cancel"));
+        assert_eq!(cancel(&engine, &name, b"again").await, Some(second.token));
         assert_eq!(look(&engine, &first).await, ended(b"cancelled"));
     });
 }
@@ -370,8 +374,8 @@ pub fn cancelling_ends_lingering<E: Engine>(engine: E) {
         let keep = Keep { fetch: LEASE, linger: LEASE };
         assert!(engine.publish(&first, b"result", keep).await.expect("publish"));
         assert!(matches!(join(&engine, &name).await, Joined::Lingers(..)));
-        assert!(engine.cancel(&name, b"cancelled", LEASE).await.expect("cancel"));
-        assert!(!engine.cancel(&name, b"cancelled", LEASE).await.expect("cancel"));
+        assert_eq!(cancel(&engine, &name, b"cancelled").await, Some(first.token));
+        assert_eq!(cancel(&engine, &name, b"cancelled").await, None);
         assert_eq!(look(&engine, &first).await, ended(b"result"));
         lead(&engine, &name).await;
     });
@@ -414,11 +418,11 @@ pub fn forgetting_ends_lingering<E: Engine>(engine: E) {
 pub fn nothing_to_cancel_or_forget<E: Engine>(engine: E) {
     block_on(async {
         let name = name();
-        assert!(!engine.cancel(&name, b"cancelled", LEASE).await.expect("cancel"));
+        assert_eq!(cancel(&engine, &name, b"cancelled").await, None);
         assert!(!engine.forget(&name).await.expect("forget"));
         let lead = lead(&engine, &name).await;
         assert!(publish(&engine, &lead, b"result").await);
-        assert!(!engine.cancel(&name, b"cancelled", LEASE).await.expect("cancel"));
+        assert_eq!(cancel(&engine, &name, b"cancelled").await, None);
         assert!(!engine.forget(&name).await.expect("forget"));
         assert_eq!(look(&engine, &lead).await, ended(b"result"));
     });
@@ -436,7 +440,7 @@ pub fn changes_are_told<E: Engine>(engine: E) {
             match change {
                 "publish" => assert!(publish(&engine, &lead, b"x").await),
                 "resign" => engine.resign(&lead).await.expect("resign"),
-                "cancel" => assert!(engine.cancel(&name, b"x", LEASE).await.expect("cancel")),
+                "cancel" => assert!(cancel(&engine, &name, b"x").await.is_some()),
                 _ => assert!(engine.forget(&name).await.expect("forget")),
             }
             assert!(told(changed), "nobody was told of {change}");

@@ -1,5 +1,7 @@
 //! A leader's duty: to end the flight for all, or to give it up.
 
+use std::panic::resume_unwind;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +9,8 @@ use coflight_core::Runtime;
 
 use crate::engine::{Engine, EngineError, Keep, Lead, Renewed};
 use crate::envelope::Outcome;
-use crate::lease::{Keeping, Lease};
+use crate::guarded::{Driven, Guarded};
+use crate::lease::{Keeping, Lease, Status};
 use crate::link::Link;
 use crate::renewing::{Changed, Hooks, Renewing};
 use crate::watch::ClusterEventKind;
@@ -23,23 +26,31 @@ pub(crate) struct Duty<En: Engine, R: Runtime> {
     lease: Lease,
     keeping: Arc<Keeping>,
     hooks: Hooks,
+    /// The ending that is on its way.
+    publication: Option<Publication>,
     done: bool,
+}
+
+#[derive(Clone)]
+struct Publication {
+    ending: Arc<[u8]>,
+    keep: Keep,
 }
 
 impl<En: Engine, R: Runtime> Duty<En, R> {
     /// The lease was asked for at `asked`, and `changed` was made before.
     pub(crate) fn new(link: Arc<Link<En, R>>, lead: Lead, asked: Duration, hooks: Hooks, changed: Changed) -> Self {
         let keeping = Keeping::new(asked.saturating_add(link.lease));
-        link.leads.add(&lead.name, &keeping);
+        link.leads.add(&lead, &keeping);
         let lease = Lease::held(lead.token, &keeping);
-        let this = Self { link, lead, lease, keeping, hooks, done: false };
+        let this = Self { link, lead, lease, keeping, hooks, publication: None, done: false };
         this.begin_renewing(changed);
         this
     }
 
     fn begin_renewing(&self, changed: Changed) {
         let (link, lead, keeping) = (Arc::clone(&self.link), self.lead.clone(), Arc::clone(&self.keeping));
-        self.link.spawn(Renewing { link, lead, keeping }.renew(self.hooks.clone(), changed));
+        self.link.spawn(Renewing { link, lead, keeping, said: false }.renew(self.hooks.clone(), changed));
     }
 
     pub(crate) fn lead(&self) -> &Lead {
@@ -61,6 +72,7 @@ impl<En: Engine, R: Runtime> Duty<En, R> {
     /// The same work goes on under this lease, which was asked for at `asked`. The work keeps the token that it has: what it did by then it did under that.
     pub(crate) fn lead_again(&mut self, lead: Lead, asked: Duration, changed: Changed) {
         self.lead = lead;
+        self.link.leads.add(&self.lead, &self.keeping);
         self.keeping.held(asked.saturating_add(self.link.lease));
         self.begin_renewing(changed);
     }
@@ -68,13 +80,25 @@ impl<En: Engine, R: Runtime> Duty<En, R> {
     /// Ends the flight for everyone. Returns whether this is its ending; if not, the lease was lost, or somebody else ended it.
     pub(crate) async fn publish(&mut self, ending: &[u8], linger: Duration) -> Result<bool, EngineError> {
         self.keeping.publishing();
-        let keep = Keep { fetch: self.link.lease, linger };
-        let publish = || self.link.engine.publish(&self.lead, ending, keep);
-        let published = self.link.insist("publish", self.link.patience, publish).await;
-        if let Ok(published) = published {
+        let publication = Publication { ending: ending.into(), keep: Keep { fetch: self.link.lease, linger } };
+        self.publication = Some(publication.clone());
+        let published = {
+            let link = &self.link;
+            let publish = publish(link, &self.lead, publication, link.patience);
+            // As the work was, so that the lease is given up if nobody drives this.
+            match pin!(Guarded::new(publish, Arc::clone(&self.keeping), || link.now())).await {
+                Driven::Done(Ok(published)) => published,
+                Driven::Done(Err(panic)) => resume_unwind(panic),
+                Driven::Stopped(Status::CutOff(error)) => Err(error),
+                Driven::Stopped(_) => {
+                    link.tell(ClusterEventKind::Refused, &self.lead.name, Some(self.lead.token));
+                    Ok(false)
+                }
+            }
+        };
+        self.publication = None;
+        if published.is_ok() {
             self.over();
-            let kind = if published { ClusterEventKind::Published } else { ClusterEventKind::Refused };
-            self.link.tell(kind, &self.lead.name, Some(self.lead.token));
         }
         published
     }
@@ -103,11 +127,17 @@ impl<En: Engine, R: Runtime> Drop for Duty<En, R> {
         if self.done {
             return;
         }
-        let (link, lead) = (Arc::clone(&self.link), self.lead.clone());
+        let (link, lead, publication) = (Arc::clone(&self.link), self.lead.clone(), self.publication.take());
+        if publication.is_some() || matches!(self.keeping.state().status, Status::Ended(_)) {
+            // Those aboard get it, whoever of them left. It is not for newcomers.
+            (self.hooks.forgotten)();
+        }
         let timed_out = self.deadline().is_some_and(|deadline| link.now().saturating_add(CLOSE) >= deadline);
         self.link.spawn(async move {
             // If it does not get through, the lease runs out.
-            if timed_out {
+            if let Some(publication) = publication {
+                let _ = publish(&link, &lead, publication, link.lease).await;
+            } else if timed_out {
                 let _ = time_out(&link, &lead).await;
             } else {
                 let _ = link.insist("resign", link.lease, || link.engine.resign(&lead)).await;
@@ -115,6 +145,20 @@ impl<En: Engine, R: Runtime> Drop for Duty<En, R> {
             }
         });
     }
+}
+
+/// Returns whether it is the flight's ending.
+async fn publish<En: Engine, R: Runtime>(
+    link: &Link<En, R>,
+    lead: &Lead,
+    publication: Publication,
+    limit: Duration,
+) -> Result<bool, EngineError> {
+    let Publication { ending, keep } = &publication;
+    let published = link.insist("publish", limit, || link.engine.publish(lead, ending, *keep)).await?;
+    let kind = if published { ClusterEventKind::Published } else { ClusterEventKind::Refused };
+    link.tell(kind, &lead.name, Some(lead.token));
+    Ok(published)
 }
 
 /// Tells all who are aboard, anywhere, that the flight's time is over. Returns what they are told.

@@ -48,13 +48,13 @@ pub trait Engine: Clone + Send + Sync + 'static {
     fn resign(&self, lead: &Lead) -> impl Future<Output = Result<(), EngineError>> + Send;
 
     /// Ends the flight for `name` in its leader's stead. As with [`publish`](Self::publish) everyone who looks gets the ending, newcomers do not. Also ends
-    /// lingering. Returns whether there was a flight, or a result that lingered.
+    /// lingering. Returns the flight that it ended, or whose result lingered.
     fn cancel(
         &self,
         name: &Name,
         ending: &[u8],
         fetch: Duration,
-    ) -> impl Future<Output = Result<bool, EngineError>> + Send;
+    ) -> impl Future<Output = Result<Option<Token>, EngineError>> + Send;
 
     /// Lets newcomers start afresh, while the flight for `name` goes on for those who follow it. Also ends lingering. Returns whether there was a
     /// flight, or a result that lingered. Whoever listens is told.

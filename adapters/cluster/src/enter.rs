@@ -15,7 +15,6 @@ use crate::duty::Duty;
 use crate::engine::Engine;
 use crate::envelope::Outcome;
 use crate::error::{Error, TryError};
-use crate::following::Following;
 use crate::group::{Cluster, Inner};
 use crate::landing::{Came, Delivered, Done, Landed, Undelivered, ask, hand_out, land};
 use crate::lease::{Lease, Status};
@@ -122,7 +121,7 @@ where
     }
 
     /// The first of its process asks the engine.
-    async fn across<Q>(&self, key: &Q, local: LocalLeader<K, V, R, S>) -> Result<Turn<K, V, En, R, S>, Error>
+    async fn across<Q>(&self, key: &Q, mut local: LocalLeader<K, V, R, S>) -> Result<Turn<K, V, En, R, S>, Error>
     where
         Q: ?Sized + AsKey<K> + Serialize,
     {
@@ -132,18 +131,15 @@ where
             Err(error) => return self.finish(local, Err(Undelivered::Key(error))),
         };
         let deadline = inner.link.deadline(self.timeout);
-        let hooks = inner.hooks(local.key().clone(), deadline);
-        let mut asking = Asking::new(local);
+        let (hooks, following) = local.within(|| inner.asking(local.key().clone(), deadline));
         let came = {
-            let Asking { local, following } = &mut asking;
-            let came = async { Some(ask(inner, &name, &hooks, following).await) };
+            let came = async { Some(ask(inner, &name, &hooks, &following).await) };
             let ended = async {
-                cancelled(local).await;
+                local.cancelled().await;
                 None
             };
             future::or(came, ended).await
         };
-        let Some(local) = asking.local.take() else { unreachable!("nobody else takes it") };
         match came {
             Some(Came::Leads(duty)) => {
                 // Nobody can see whether the work is driven.
@@ -179,35 +175,6 @@ where
     }
 }
 
-/// A leader of its process that asks the engine. Dropped before there is an answer, it leaves what it knows to the next one.
-struct Asking<K, V, R, S> {
-    local: Option<LocalLeader<K, V, R, S>>,
-    following: Following,
-}
-
-impl<K, V, R, S> Asking<K, V, R, S> {
-    fn new(local: LocalLeader<K, V, R, S>) -> Self {
-        let following = local.within(Following::here);
-        Self { local: Some(local), following }
-    }
-}
-
-impl<K, V, R, S> Drop for Asking<K, V, R, S> {
-    fn drop(&mut self) {
-        if let Some(local) = &self.local {
-            local.within(|| self.following.leave());
-        }
-    }
-}
-
-/// Ready when the local flight was ended by somebody else.
-async fn cancelled<K, V, R, S>(local: &mut Option<LocalLeader<K, V, R, S>>) {
-    match local {
-        Some(local) => local.cancelled().await,
-        None => future::pending().await,
-    }
-}
-
 impl<K, V, En, R, S> Leader<K, V, En, R, S>
 where
     V: Clone,
@@ -228,7 +195,13 @@ where
     /// told when it is dropped, or completed. Whether the lease is lost is told by [`Lease::lost`].
     pub async fn cancelled(&mut self) {
         let lease = self.lease();
-        future::or(cancelled(&mut self.local), lease.ended()).await;
+        let here = async {
+            match &mut self.local {
+                Some(local) => local.cancelled().await,
+                None => future::pending().await,
+            }
+        };
+        future::or(here, lease.ended()).await;
     }
 
     /// Ends the flight with `value`, for everyone, and gives it back.

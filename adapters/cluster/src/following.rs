@@ -1,49 +1,70 @@
-//! Whom a process follows: known to whoever asks for its callers, and left to the next one who does.
+//! Whom the callers of a local flight wait for: noted for all of them, not only for the one that asks.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use coflight_core::legacy::Legacy;
+use coflight_core::note::FlightNote;
 
 use crate::engine::Token;
 
-/// Of one who asks for the callers of a local flight. Dropped while it follows, within the flight's work, it leaves whom it followed to the next one: what
-/// those aboard wait for must not go with one of them.
+/// What is noted for a local flight: what became of it is what those aboard wait for, whoever of them asked.
+pub(crate) struct Noted {
+    pub(crate) token: Token,
+    /// One of them led it, who left.
+    pub(crate) led: bool,
+}
+
+/// Of one who asks for the callers of a local flight.
 pub(crate) struct Following {
-    legacy: Option<Legacy>,
-    token: Mutex<Option<Token>>,
+    flight: Option<FlightNote>,
+    /// Newcomers are not to join the local flight any more.
+    forgotten: Arc<dyn Fn() + Send + Sync>,
+    /// Whom this one follows at the moment.
+    follows: Mutex<Option<Arc<Noted>>>,
 }
 
 impl Following {
-    /// Made within the work of the local flight.
-    pub(crate) fn here() -> Self {
-        let legacy = Legacy::here();
-        let left = legacy.as_ref().and_then(Legacy::take).map(Token);
-        Self { legacy, token: Mutex::new(left) }
+    pub(crate) fn new(flight: Option<FlightNote>, forgotten: Arc<dyn Fn() + Send + Sync>) -> Self {
+        Self { flight, forgotten, follows: Mutex::default() }
     }
 
-    fn token(&self) -> MutexGuard<'_, Option<Token>> {
-        self.token.lock().unwrap_or_else(PoisonError::into_inner)
+    fn follows(&self) -> MutexGuard<'_, Option<Arc<Noted>>> {
+        self.follows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whom it follows, also if nobody asked for these callers since one of them left.
-    pub(crate) fn get(&self) -> Option<Token> {
-        *self.token()
+    /// Whom those aboard wait for, as far as another one who asked for them knows, who left, or asks beside this one.
+    pub(crate) fn known(&self) -> Option<Arc<Noted>> {
+        self.flight.and_then(FlightNote::read)
     }
 
-    pub(crate) fn set(&self, token: Option<Token>) {
-        *self.token() = token;
+    pub(crate) fn begin(&self, noted: &Arc<Noted>) {
+        *self.follows() = Some(Arc::clone(noted));
+        self.note(noted);
     }
 
-    /// To the next one, within the flight's work.
-    pub(crate) fn leave(&self) {
-        if let (Some(legacy), Some(token)) = (&self.legacy, self.get()) {
-            legacy.leave(token.0);
+    /// Nothing more is to be expected of it.
+    pub(crate) fn over(&self, noted: &Arc<Noted>) {
+        self.follows().take();
+        if let Some(flight) = self.flight {
+            flight.erase(noted);
+        }
+    }
+
+    pub(crate) fn leads(&self, token: Token) {
+        self.note(&Arc::new(Noted { token, led: true }));
+    }
+
+    fn note(&self, noted: &Arc<Noted>) {
+        if let Some(flight) = self.flight {
+            flight.write(Arc::<Noted>::clone(noted));
         }
     }
 }
 
 impl Drop for Following {
     fn drop(&mut self) {
-        self.leave();
+        if self.follows().is_some() {
+            // Those aboard get what becomes of it. It may be over by now, and is not for newcomers, who ask anew.
+            (self.forgotten)();
+        }
     }
 }

@@ -5,9 +5,9 @@ use std::future::Future;
 use std::hash::{BuildHasher, Hash};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use coflight_core::note::FlightNote;
 use coflight_core::{AsKey, DefaultHashBuilder, InFlight, Runtime, SharedError, Stats, TryGroup};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,6 +17,7 @@ use crate::call::Call;
 use crate::engine::{Engine, Name};
 use crate::envelope::Outcome;
 use crate::error::{Error, KeyError, TryError};
+use crate::following::Following;
 use crate::landing::{Delivered, Undelivered};
 use crate::lease::Lease;
 use crate::link::Link;
@@ -313,8 +314,8 @@ where
                 let cancel = || link.engine.cancel(&name, &ending, link.lease);
                 let cancelled = link.insist("cancel", link.patience, cancel).await;
                 // Not to be taken for one whose callers left, and which goes on for others.
-                link.leads.end(&name, &ending);
-                cancelled.map_err(Error::Unavailable)
+                link.leads.end(&name, cancelled.as_ref().ok().copied().flatten(), &ending);
+                cancelled.map(|cancelled| cancelled.is_some()).map_err(Error::Unavailable)
             }
             Err(error) => Err(Error::Key(error)),
         };
@@ -413,21 +414,17 @@ where
     R: Runtime,
     S: BuildHasher + Send + Sync + 'static,
 {
-    /// What to do when another process forgot the key.
-    pub(crate) fn hooks(self: &Arc<Self>, key: K, deadline: Option<Duration>) -> Hooks {
+    /// For one who asks for the callers of a local flight, within whose work this is called.
+    pub(crate) fn asking(self: &Arc<Self>, key: K, deadline: Option<Duration>) -> (Hooks, Following) {
+        let flight = FlightNote::here();
         // Not to keep the group for as long as a lease is renewed.
         let inner = Arc::downgrade(self);
-        // Once: what is there for the key later is another flight.
-        let told = AtomicBool::new(false);
-        let forgotten = Arc::new(move || {
-            if told.swap(true, Ordering::Relaxed) {
-                return;
-            }
-            if let Some(inner) = inner.upgrade() {
-                inner.local.forget(&key);
+        let forgotten: Arc<dyn Fn() + Send + Sync> = Arc::new(move || {
+            if let (Some(inner), Some(flight)) = (inner.upgrade(), flight) {
+                flight.forget_flight(&inner.local, &key);
             }
         });
-        Hooks { forgotten, deadline }
+        (Hooks { forgotten: Arc::clone(&forgotten), deadline }, Following::new(flight, forgotten))
     }
 }
 

@@ -260,19 +260,19 @@ impl Engine for InProcess {
         Ok(())
     }
 
-    async fn cancel(&self, name: &Name, ending: &[u8], fetch: Duration) -> Result<bool, EngineError> {
+    async fn cancel(&self, name: &Name, ending: &[u8], fetch: Duration) -> Result<Option<Token>, EngineError> {
         let cancelled = self
             .step(|state, now| {
-                let Some((token, flight)) = state.current(name, now) else { return false };
+                let (token, flight) = state.current(name, now)?;
                 flight.lingers_until = now;
                 if flight.ending.is_none() {
                     flight.ending = Some(ending.into());
                     state.keep(name, token, now.saturating_add(fetch));
                 }
-                true
+                Some(token)
             })
             .await?;
-        self.ring(name, cancelled);
+        self.ring(name, cancelled.is_some());
         Ok(cancelled)
     }
 

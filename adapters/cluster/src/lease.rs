@@ -86,6 +86,8 @@ pub(crate) struct State {
     wanted: bool,
     /// The work is done, and its result on the way.
     publishing: bool,
+    /// The callers of its own process have left.
+    carried_on: bool,
     /// When the engine last answered, and whether somebody elsewhere waited by then.
     pub(crate) followed: Option<Followed>,
 }
@@ -129,6 +131,7 @@ impl Keeping {
             finished: false,
             wanted: false,
             publishing: false,
+            carried_on: false,
             followed: None,
         };
         Arc::new(Self { state: Mutex::new(state), changed: Event::new(), wake: Event::new() })
@@ -191,8 +194,16 @@ impl Keeping {
 
     /// The work is done, and its result on the way.
     pub(crate) fn publishing(&self) {
-        self.never_idle();
         self.state().publishing = true;
+    }
+
+    /// The work goes on, though its callers left.
+    pub(crate) fn carry_on(&self) {
+        self.state().carried_on = true;
+    }
+
+    pub(crate) fn is_carried_on(&self) -> bool {
+        self.state().carried_on
     }
 
     pub(crate) fn is_publishing(&self) -> bool {
@@ -247,7 +258,7 @@ impl Keeping {
     pub(crate) fn is_driven(&self, now: Duration, grace: Duration) -> bool {
         let mut state = self.state();
         match state.asked {
-            _ if state.polling => return true,
+            _ if state.polling || !matches!(state.status, Status::Held) => return true,
             Some(asked) if now.saturating_sub(asked) >= grace => {
                 state.status = Status::Resigning;
                 return false;

@@ -29,24 +29,36 @@ pub(crate) struct Renewing<En: Engine, R: Runtime> {
     pub(crate) link: Arc<Link<En, R>>,
     pub(crate) lead: Lead,
     pub(crate) keeping: Arc<Keeping>,
+    /// It said what became of the lease.
+    pub(crate) said: bool,
 }
 
 impl<En: Engine, R: Runtime> Renewing<En, R> {
     /// `changed` was made before the lease was asked for, so that nothing is missed.
-    pub(crate) async fn renew(self, hooks: Hooks, changed: Changed) {
+    pub(crate) async fn renew(mut self, hooks: Hooks, changed: Changed) {
+        if let Some(status) = self.until_over(hooks, changed).await {
+            // First this: from then on the lease may be another one.
+            self.said = true;
+            self.keeping.set(status);
+        }
+    }
+
+    /// What became of the lease. `None`: nothing more is to be done for it, or can be.
+    async fn until_over(&self, hooks: Hooks, changed: Changed) -> Option<Status> {
         let link = &self.link;
         let mut pause = link.beat();
         let mut in_vain = 0;
         let mut changed = changed;
         loop {
-            let Ok(told) = self.wait(changed, pause, hooks.deadline).await else { return };
+            let told = self.wait(changed, pause, hooks.deadline).await.ok()?;
             // Before the engine is asked, for the same reason.
             changed = self.listen();
             if self.keeping.is_finished() {
-                return;
+                return None;
             }
             if told && self.keeping.is_publishing() {
                 // Most likely it is this very publication that is told.
+                link.calm(told, &mut in_vain).await.ok()?;
                 continue;
             }
             // Whoever wanted it until now gets it.
@@ -55,32 +67,31 @@ impl<En: Engine, R: Runtime> Renewing<En, R> {
             if hooks.deadline.is_some_and(|deadline| sent >= deadline) {
                 // Also if whoever drives the work is stuck in it.
                 let ending = time_out(link, &self.lead).await;
-                return self.keeping.set(Status::Ended(ending.into()));
+                return Some(Status::Ended(ending.into()));
             }
             if !self.keeping.is_driven(sent, link.beat()) {
                 // Somebody else is to go on, without waiting for the lease to run out.
                 let _ = link.insist("resign", link.lease, || link.engine.resign(&self.lead)).await;
-                return self.keeping.set(Status::Lost);
+                return Some(Status::Lost);
             }
             let limit = link.patience.min(link.beat());
             match link.ask_once("renew", limit, || link.engine.renew(&self.lead, link.lease)).await {
                 Ok(Renewed::Held { followed, forgotten }) => {
                     if forgotten {
                         (hooks.forgotten)();
+                        link.leads.remove(&self.lead.name, &self.keeping);
                     }
                     // Whoever waits looks once a beat, so what is older than two is gone.
                     let by = followed.is_some_and(|ago| ago <= 2 * link.beat());
                     self.keeping.renewed(sent.saturating_add(link.lease), Followed { by, at: sent });
                     pause = link.beat();
-                    if link.calm(told, &mut in_vain).await.is_err() {
-                        return;
-                    }
+                    link.calm(told, &mut in_vain).await.ok()?;
                 }
-                Ok(Renewed::Lost { .. }) => return self.keeping.set(Status::Lost),
-                Ok(Renewed::Ended(ending)) => return self.keeping.set(Status::Ended(ending)),
+                Ok(Renewed::Lost { .. }) => return Some(Status::Lost),
+                Ok(Renewed::Ended(ending)) => return Some(Status::Ended(ending)),
                 Err(error) => {
                     if link.now() >= self.keeping.state().valid_until {
-                        return self.keeping.set(Status::CutOff(error));
+                        return Some(Status::CutOff(error));
                     }
                     pause = link.beat() / 4;
                 }
@@ -106,7 +117,10 @@ impl<En: Engine, R: Runtime> Renewing<En, R> {
 
 impl<En: Engine, R: Runtime> Drop for Renewing<En, R> {
     fn drop(&mut self) {
-        // If it has not ended by itself, its runtime was shut down, and nobody renews the lease any more.
+        if self.said {
+            return;
+        }
+        // If nothing was left to be done, nobody minds. Else its runtime was shut down, and nobody renews the lease any more.
         self.keeping.set(Status::CutOff(EngineError::new("the runtime dropped the task that renews the lease")));
     }
 }

@@ -215,8 +215,10 @@ impl Engine for Redis {
         self.step::<Value>(|scripts| &scripts.resign, &lead.name, arguments).await.map(drop)
     }
 
-    async fn cancel(&self, name: &Name, ending: &[u8], fetch: Duration) -> Result<bool, EngineError> {
-        self.step(|scripts| &scripts.cancel, name, vec![ending.to_vec(), millis(fetch)]).await
+    async fn cancel(&self, name: &Name, ending: &[u8], fetch: Duration) -> Result<Option<Token>, EngineError> {
+        let arguments = vec![ending.to_vec(), millis(fetch)];
+        let answer: Option<Value> = self.step(|scripts| &scripts.cancel, name, arguments).await?;
+        answer.as_ref().map(number).transpose()
     }
 
     async fn forget(&self, name: &Name) -> Result<bool, EngineError> {
