@@ -28,9 +28,9 @@ tests() {
 
 step "engines, and the promises on every runtime"
 builds cargo test --quiet --no-run -p coflight-cluster -p coflight-redis
-builds cargo test --quiet --no-run -p coflight-tests --test cluster
+builds cargo test --quiet --no-run -p coflight-tests --test cluster --test opentelemetry
 tests -p coflight-cluster -p coflight-redis || exit 1
-tests -p coflight-tests --test cluster || exit 1
+tests -p coflight-tests --test cluster --test opentelemetry || exit 1
 
 step "eight processes, a thousand callers in each, on a redis-server; then faults at random for $COFLIGHT_CHAOS_SECONDS s"
 builds cargo test --quiet --no-run -p coflight-example-cluster

@@ -17,4 +17,3 @@ mod c12_linger;
 mod c13_costs;
 mod common;
 mod observing;
-mod opentelemetry;
