@@ -4,9 +4,9 @@
 //! A note is freed with its flight, so nothing stays when the last caller has left.
 
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use core::any::Any;
 use core::hash::BuildHasher;
-use std::sync::Arc;
 
 use crate::circle;
 use crate::group::Group;

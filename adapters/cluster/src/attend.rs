@@ -2,7 +2,6 @@
 
 use std::future::{Future, ready};
 use std::sync::Arc;
-use std::time::Duration;
 
 use coflight_core::Runtime;
 

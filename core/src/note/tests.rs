@@ -1,9 +1,10 @@
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::future::{Future, pending};
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll, Waker};
-use std::boxed::Box;
-use std::sync::{Arc, Mutex};
-use std::vec::Vec;
+use std::sync::Mutex;
 
 use super::{FlightNote, NOTES};
 use crate::{Entry, Group, Role, Turn};
