@@ -96,9 +96,9 @@ async fn only_successes_linger(lab: Lab) {
         })
     };
     for (before, end) in ["fails", "panics", "large", "cancelled", "late"].into_iter().enumerate() {
+        idle(&lab).await;
         let caller = request(&a, if ["cancelled", "late"].contains(&end) { "waits" } else { end });
         lab.until(|| a.cluster_stats().led == before as u64 + 1).await;
-        let told = engine.operations();
         match end {
             "panics" => assert_eq!(caller.await.panicked(), "oh no"),
             "large" => assert_eq!(caller.await.returned().unwrap().len(), 200),
@@ -106,6 +106,7 @@ async fn only_successes_linger(lab: Lab) {
             "late" => {
                 // Of its own process, and of who renews.
                 lab.until(|| lab.time().timers() == 2).await;
+                let told = engine.operations();
                 lab.time().advance(BEAT);
                 let error = caller.await.returned().unwrap_err();
                 assert!(matches!(error.flight(), Some(Error::Flight(coflight::Error::TimedOut))), "{error:?}");
