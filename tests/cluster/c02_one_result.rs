@@ -1,6 +1,8 @@
 //! Promise 2: everyone gets the one result: a value, an error, a panic, in whatever process they asked.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use coflight::SharedError;
 use coflight::cluster::{Error, TryError};
@@ -9,7 +11,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::common::*;
 
-matrix!(errors_travel_as_errors, a_panic_happens_once, a_time_limit_is_told_to_all, served_says_how);
+matrix!(
+    errors_travel_as_errors,
+    a_panic_happens_once,
+    a_time_limit_is_told_to_all,
+    a_time_limit_is_told_to_all_though_there_is_a_result,
+    served_says_how,
+);
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Denied {
@@ -114,6 +122,38 @@ async fn a_time_limit_is_told_to_all(lab: Lab) {
         }
         lab.until(|| work.gone() == 1).await;
     }
+}
+
+/// Which does not get through before its time is over.
+async fn a_time_limit_is_told_to_all_though_there_is_a_result(lab: Lab) {
+    let publishes = Arc::new(AtomicBool::new(false));
+    let engine = {
+        let publishes = publishes.clone();
+        Fronted::new(&engine(&lab), move |operation, _| match operation {
+            "publish" if !publishes.load(Ordering::SeqCst) => Fate::Failed,
+            _ => Fate::Answered,
+        })
+    };
+    let a: Process<u32, Fronted> = building(&lab, &engine, "a").timeout(BEAT).build();
+    let b: Process<u32, Fronted> = process(&lab, &engine, "b");
+    let work = Job::default();
+    let leader = lab.start(call(By::Run, &a, KEY, work.value(1)));
+    lab.until(|| work.begun() == 1).await;
+    let follower = lab.start(call(By::Run, &b, KEY, never));
+    // The limit, who renews, and who looks.
+    lab.until(|| lab.time().timers() == 3).await;
+    lab.time().advance(BEAT - BEAT / 10);
+    work.gate.open();
+    // Who publishes.
+    lab.until(|| work.gone() == 1 && lab.time().timers() == 4).await;
+    lab.time().advance(BEAT / 10);
+    let (here, _) = leader.await.returned();
+    publishes.store(true, Ordering::SeqCst);
+    let ((there, _), _) = passing(&lab, follower).await;
+    for result in [here, there] {
+        assert_eq!(result.unwrap_err().flight(), Some(&coflight::Error::TimedOut));
+    }
+    settle(&lab, engine, [a, b]).await;
 }
 
 async fn served_says_how(lab: Lab) {

@@ -1,6 +1,9 @@
 //! Promises 4 and 5: a leader that is dead, stuck, or cut off is replaced within a lease, and cannot publish when it is late.
 
-use coflight::cluster::{Outage, Place};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use coflight::cluster::{Lease, Outage, Place};
 use coflight_tests::*;
 
 use crate::common::*;
@@ -9,6 +12,7 @@ matrix!(
     a_leader_that_vanished_is_replaced_within_a_lease,
     a_leader_that_is_not_polled_is_replaced_within_a_lease,
     a_leader_that_is_not_polled_while_it_publishes_is_replaced_within_a_lease,
+    a_leader_that_is_not_polled_after_it_published_has_published,
     a_late_leader_takes_its_successors_result,
     a_late_leader_cannot_publish,
     who_lost_a_lease_while_nobody_leads_leads_again,
@@ -91,6 +95,36 @@ async fn a_leader_that_is_not_polled_while_it_publishes_is_replaced_within_a_lea
     // It is there for its own process.
     assert_eq!(passing(&lab, lab.start(parked)).await.0.0.unwrap(), 1);
     assert_eq!((a.cluster_stats().refused, a.cluster_stats().published), (1, 0));
+}
+
+/// Whose answer was lost.
+async fn a_leader_that_is_not_polled_after_it_published_has_published(lab: Lab) {
+    let published = AtomicUsize::new(0);
+    let engine = Fronted::new(&engine(&lab), move |operation, _| {
+        let lost = operation == "publish" && published.fetch_add(1, Ordering::SeqCst) == 0;
+        if lost { Fate::Unanswered } else { Fate::Answered }
+    });
+    let [a, b]: [Process<u32, Fronted>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
+    let (gate, lease) = (Gate::new(), Arc::new(OnceLock::new()));
+    let work = {
+        let (gate, lease) = (gate.clone(), lease.clone());
+        move |held| async move {
+            lease.set(held).expect("called once");
+            gate.wait().await;
+            1
+        }
+    };
+    let mut parked = boarded(call(By::Run, &a, KEY, work));
+    let follower = lab.start(call(By::Run, &b, KEY, never));
+    lab.until(|| lab.time().timers() == 2).await;
+    gate.open();
+    assert!(poll_now(parked.as_mut()).is_pending());
+    assert_eq!(follower.await.returned().0.unwrap(), 1);
+    let over = || lease.get().is_some_and(|lease: &Lease| !lease.is_held());
+    pass_until(&lab, LEASE, "who renews learns that it is over", over).await;
+    assert_eq!(lab.start(parked).await.returned().0.unwrap(), 1);
+    assert_eq!((a.cluster_stats().published, a.cluster_stats().refused), (1, 0));
+    settle(&lab, engine, [a, b]).await;
 }
 
 async fn a_late_leader_takes_its_successors_result(lab: Lab) {

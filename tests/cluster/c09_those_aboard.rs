@@ -17,6 +17,8 @@ matrix!(
     a_leader_by_hand_that_leaves_while_it_publishes,
     a_leader_that_leaves_after_a_cancel,
     a_leader_by_hand_that_leaves_after_a_cancel_that_it_was_not_told_of,
+    a_leader_that_leaves_after_a_cancel_that_it_was_not_told_of,
+    those_who_leave_one_after_another_in_an_outage,
     one_who_overtakes,
     one_who_overtakes_and_leaves,
     one_who_is_overtaken_and_comes_back,
@@ -198,6 +200,45 @@ async fn a_leader_by_hand_that_leaves_after_a_cancel_that_it_was_not_told_of(lab
     drop(leader);
     let (value, _) = lab.start(beside).await.returned();
     assert_eq!(value.unwrap_err().flight(), Some(&coflight::Error::Cancelled));
+}
+
+/// Nor is a newcomer that comes before the others are polled.
+async fn a_leader_that_leaves_after_a_cancel_that_it_was_not_told_of(lab: Lab) {
+    let engine = engine(&lab);
+    engine.set_outage(Outage::Mute);
+    let [a, b]: [Process<u32>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
+    let leader = boarded(call(By::Run, &a, KEY, |_| std::future::pending()));
+    let beside = boarded(call(By::Run, &a, KEY, never));
+    assert!(b.cancel(KEY).await.unwrap());
+    drop(leader);
+    // It learns of it when it resigns.
+    lab.until(|| !a.contains(KEY)).await;
+    assert_eq!(a.cluster_stats().resigned, 0);
+    assert_eq!(lab.start(call(By::Run, &a, KEY, |_| async { 2 })).await.returned().0.unwrap(), 2);
+    let (value, _) = lab.start(beside).await.returned();
+    assert_eq!(value.unwrap_err().flight(), Some(&coflight::Error::Cancelled));
+}
+
+/// There is one work in their process, newcomers included.
+async fn those_who_leave_one_after_another_in_an_outage(lab: Lab) {
+    let engine = engine(&lab);
+    let a: Process<u32> = process(&lab, &engine, "a");
+    let work = Job::default();
+    let leader = boarded(call(By::Run, &a, KEY, |_| std::future::pending()));
+    let mut next = boarded(call(By::Run, &a, KEY, never));
+    let beside = boarded(call(By::Run, &a, KEY, work.value(1)));
+    engine.set_outage(Outage::Refuses);
+    drop(leader);
+    assert!(poll_now(next.as_mut()).is_pending());
+    drop(next);
+    let callers = [lab.start(beside), lab.start(call(By::Run, &a, KEY, work.value(1)))];
+    lab.until(|| a.stats().calls() == 4).await;
+    pass_until(&lab, LEASE, "it carries on", || work.begun() == 1).await;
+    work.gate.open();
+    for caller in callers {
+        assert_eq!(passing(&lab, caller).await.0.0.unwrap(), 1);
+    }
+    assert_eq!(work.begun(), 1);
 }
 
 /// One who asks and is not polled any more.

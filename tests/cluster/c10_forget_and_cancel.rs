@@ -22,6 +22,7 @@ matrix!(
     a_forget_that_is_heard_late_is_of_the_old_flight,
     a_forget_that_is_heard_by_the_next_one_is_of_the_old_flight,
     a_cancel_is_not_of_a_forgotten_flight,
+    what_was_cancelled_does_not_lead_again,
     both_end_lingering,
     where_nothing_flies_there_is_nothing_to_end,
 );
@@ -377,5 +378,28 @@ async fn a_cancel_is_not_of_a_forgotten_flight(lab: Lab) {
         for caller in [leader, follower] {
             assert_eq!(caller.await.returned().0.unwrap(), 1, "{newer}");
         }
+    }
+}
+
+/// By its own process, while another leads, because the engine lost everything, which nobody has noticed yet.
+async fn what_was_cancelled_does_not_lead_again(lab: Lab) {
+    for by in VERBS {
+        let engine = Fronted::watched(&lab);
+        let [a, b]: [Process<u32, Fronted>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
+        let [old, new] = [(); 2].map(|()| Job::default());
+        let first = lab.start(call(by, &a, KEY, old.value(1)));
+        lab.until(|| old.begun() == 1).await;
+        engine.behind.flush();
+        let second = lab.start(call(by, &b, KEY, new.value(2)));
+        lab.until(|| new.begun() == 1).await;
+        // Nor is anybody told.
+        engine.behind.set_outage(Outage::Mute);
+        assert!(a.cancel(KEY).await.unwrap());
+        cancelled(first.await.returned().0);
+        lab.until(|| old.gone() == 1).await;
+        assert_eq!((a.cluster_stats().led, a.cluster_stats().lease_lost), (1, 0), "{by:?}");
+        pass_until(&lab, LEASE, "the other one learns of it", || new.gone() == 1).await;
+        cancelled(second.await.returned().0);
+        settle(&lab, engine, [a, b]).await;
     }
 }

@@ -196,26 +196,31 @@ where
         link.tell(ClusterEventKind::LeaseLost, &name, Some(token));
         let error = match status {
             Status::CutOff(error) => error,
-            _ => match duty.renew().await {
-                Ok(Renewed::Ended(bytes)) => return ended(bytes),
-                // Whoever leads now does the work, and this one is dropped.
-                Ok(Renewed::Lost { succeeded: true }) => return Some(Stopped::Succeeded),
-                // Nobody does it: so this one leads again, and everybody else follows it.
-                Ok(Renewed::Lost { succeeded: false } | Renewed::Held { .. }) => {
-                    let (asked, changed) = (link.now(), link.engine.changed(&name));
-                    match join(link, &name).await {
+            _ => {
+                let (asked, changed) = (link.now(), Box::pin(link.engine.changed(&name)));
+                match duty.renew().await {
+                    Ok(Renewed::Ended(bytes)) => return ended(bytes),
+                    // Whoever leads now does the work, and this one is dropped.
+                    Ok(Renewed::Lost { succeeded: true }) => return Some(Stopped::Succeeded),
+                    // It was not lost after all.
+                    Ok(Renewed::Held { .. }) => {
+                        duty.lead_again(duty.lead().clone(), asked, changed);
+                        return None;
+                    }
+                    // Nobody does it: so this one leads again, and everybody else follows it.
+                    Ok(Renewed::Lost { succeeded: false }) => match join(link, &name).await {
                         Ok((Joined::Leads(token), nonce)) => {
                             link.tell(ClusterEventKind::Led, &name, Some(token));
                             self.following.leads(token);
-                            duty.lead_again(Lead { name, token, nonce }, asked, Box::pin(changed));
+                            duty.lead_again(Lead { name, token, nonce }, asked, changed);
                             return None;
                         }
                         Ok(_) => return Some(Stopped::Succeeded),
                         Err(error) => error,
-                    }
+                    },
+                    Err(error) => error,
                 }
-                Err(error) => error,
-            },
+            }
         };
         if link.outage == OnOutage::CarryOn {
             duty.keeping().unlease();

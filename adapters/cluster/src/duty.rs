@@ -41,7 +41,7 @@ impl<En: Engine, R: Runtime> Duty<En, R> {
     /// The lease was asked for at `asked`, and `changed` was made before.
     pub(crate) fn new(link: Arc<Link<En, R>>, lead: Lead, asked: Duration, hooks: Hooks, changed: Changed) -> Self {
         let keeping = Keeping::new(asked.saturating_add(link.lease));
-        link.leads.add(&lead, &keeping);
+        link.leads.add(&lead.name, &keeping);
         let lease = Lease::held(lead.token, &keeping);
         let this = Self { link, lead, lease, keeping, hooks, publication: None, done: false };
         this.begin_renewing(changed);
@@ -72,7 +72,7 @@ impl<En: Engine, R: Runtime> Duty<En, R> {
     /// The same work goes on under this lease, which was asked for at `asked`. The work keeps the token that it has: what it did by then it did under that.
     pub(crate) fn lead_again(&mut self, lead: Lead, asked: Duration, changed: Changed) {
         self.lead = lead;
-        self.link.leads.add(&self.lead, &self.keeping);
+        self.link.leads.add(&self.lead.name, &self.keeping);
         self.keeping.held(asked.saturating_add(self.link.lease));
         self.begin_renewing(changed);
     }
@@ -90,10 +90,12 @@ impl<En: Engine, R: Runtime> Duty<En, R> {
                 Driven::Done(Ok(published)) => published,
                 Driven::Done(Err(panic)) => resume_unwind(panic),
                 Driven::Stopped(Status::CutOff(error)) => Err(error),
-                Driven::Stopped(_) => {
-                    link.tell(ClusterEventKind::Refused, &self.lead.name, Some(self.lead.token));
-                    Ok(false)
-                }
+                // It may have got there before that.
+                Driven::Stopped(_) => self.renew().await.map(|renewed| {
+                    let published = matches!(renewed, Renewed::Ended(there) if *there == *ending);
+                    tell_published(link, &self.lead, published);
+                    published
+                }),
             }
         };
         self.publication = None;
@@ -128,19 +130,22 @@ impl<En: Engine, R: Runtime> Drop for Duty<En, R> {
             return;
         }
         let (link, lead, publication) = (Arc::clone(&self.link), self.lead.clone(), self.publication.take());
+        let forgotten = Arc::clone(&self.hooks.forgotten);
         if publication.is_some() || matches!(self.keeping.state().status, Status::Ended(_)) {
             // Those aboard get it, whoever of them left. It is not for newcomers.
-            (self.hooks.forgotten)();
+            forgotten();
         }
         let timed_out = self.deadline().is_some_and(|deadline| link.now().saturating_add(CLOSE) >= deadline);
         self.link.spawn(async move {
             // If it does not get through, the lease runs out.
-            if let Some(publication) = publication {
-                let _ = publish(&link, &lead, publication, link.lease).await;
-            } else if timed_out {
+            if timed_out {
                 let _ = time_out(&link, &lead).await;
+            } else if let Some(publication) = publication {
+                let _ = publish(&link, &lead, publication, link.lease).await;
+            } else if let Ok(true) = link.insist("resign", link.lease, || link.engine.resign(&lead)).await {
+                // As above; nobody here had heard of it.
+                forgotten();
             } else {
-                let _ = link.insist("resign", link.lease, || link.engine.resign(&lead)).await;
                 link.tell(ClusterEventKind::Resigned, &lead.name, Some(lead.token));
             }
         });
@@ -156,9 +161,13 @@ async fn publish<En: Engine, R: Runtime>(
 ) -> Result<bool, EngineError> {
     let Publication { ending, keep } = &publication;
     let published = link.insist("publish", limit, || link.engine.publish(lead, ending, *keep)).await?;
+    tell_published(link, lead, published);
+    Ok(published)
+}
+
+fn tell_published<En: Engine, R: Runtime>(link: &Link<En, R>, lead: &Lead, published: bool) {
     let kind = if published { ClusterEventKind::Published } else { ClusterEventKind::Refused };
     link.tell(kind, &lead.name, Some(lead.token));
-    Ok(published)
 }
 
 /// Tells all who are aboard, anywhere, that the flight's time is over. Returns what they are told.

@@ -44,17 +44,18 @@ pub trait Engine: Clone + Send + Sync + 'static {
     fn publish(&self, lead: &Lead, ending: &[u8], keep: Keep)
     -> impl Future<Output = Result<bool, EngineError>> + Send;
 
-    /// Gives the lease up, if it is still held, so that somebody else can lead at once. Whoever listens is told.
-    fn resign(&self, lead: &Lead) -> impl Future<Output = Result<(), EngineError>> + Send;
+    /// Gives the lease up, if it is still held, so that somebody else can lead at once. Whoever listens is told. Returns whether the flight has an ending: then
+    /// there was nothing to give up.
+    fn resign(&self, lead: &Lead) -> impl Future<Output = Result<bool, EngineError>> + Send;
 
     /// Ends the flight for `name` in its leader's stead. As with [`publish`](Self::publish) everyone who looks gets the ending, newcomers do not. Also ends
-    /// lingering. Returns the flight that it ended, or whose result lingered.
+    /// lingering. Returns whether there was a flight, or a result that lingered.
     fn cancel(
         &self,
         name: &Name,
         ending: &[u8],
         fetch: Duration,
-    ) -> impl Future<Output = Result<Option<Token>, EngineError>> + Send;
+    ) -> impl Future<Output = Result<bool, EngineError>> + Send;
 
     /// Lets newcomers start afresh, while the flight for `name` goes on for those who follow it. Also ends lingering. Returns whether there was a
     /// flight, or a result that lingered. Whoever listens is told.

@@ -54,7 +54,9 @@ impl Following {
     }
 
     fn note(&self, noted: &Arc<Noted>) {
-        if let Some(flight) = self.flight {
+        // One who was stuck may come with what is long over.
+        let is_new = self.known().is_none_or(|there| there.token <= noted.token);
+        if let Some(flight) = self.flight.filter(|_| is_new) {
             flight.write(Arc::<Noted>::clone(noted));
         }
     }
@@ -62,7 +64,9 @@ impl Following {
 
 impl Drop for Following {
     fn drop(&mut self) {
-        if self.follows().is_some() {
+        // Whose leader left, they lead next, and newcomers with them; unless there is an ending, which that leader has seen to.
+        let elsewhere = self.follows().take().is_some_and(|noted| !noted.led);
+        if elsewhere {
             // Those aboard get what becomes of it. It may be over by now, and is not for newcomers, who ask anew.
             (self.forgotten)();
         }

@@ -314,8 +314,8 @@ where
                 let cancel = || link.engine.cancel(&name, &ending, link.lease);
                 let cancelled = link.insist("cancel", link.patience, cancel).await;
                 // Not to be taken for one whose callers left, and which goes on for others.
-                link.leads.end(&name, cancelled.as_ref().ok().copied().flatten(), &ending);
-                cancelled.map(|cancelled| cancelled.is_some()).map_err(Error::Unavailable)
+                link.leads.end(&name, &ending);
+                cancelled.map_err(Error::Unavailable)
             }
             Err(error) => Err(Error::Key(error)),
         };

@@ -246,33 +246,34 @@ impl Engine for InProcess {
         Ok(published)
     }
 
-    async fn resign(&self, lead: &Lead) -> Result<(), EngineError> {
-        let resigned = self
+    async fn resign(&self, lead: &Lead) -> Result<bool, EngineError> {
+        let (resigned, ended) = self
             .step(|state, _| {
-                let resigns = state.led(lead).is_some_and(|flight| flight.ending.is_none());
-                if resigns {
+                let Some(flight) = state.led(lead) else { return (false, false) };
+                let ended = flight.ending.is_some();
+                if !ended {
                     state.flights.remove(&(lead.name.clone(), lead.token));
                 }
-                resigns
+                (!ended, ended)
             })
             .await?;
         self.ring(&lead.name, resigned);
-        Ok(())
+        Ok(ended)
     }
 
-    async fn cancel(&self, name: &Name, ending: &[u8], fetch: Duration) -> Result<Option<Token>, EngineError> {
+    async fn cancel(&self, name: &Name, ending: &[u8], fetch: Duration) -> Result<bool, EngineError> {
         let cancelled = self
             .step(|state, now| {
-                let (token, flight) = state.current(name, now)?;
+                let Some((token, flight)) = state.current(name, now) else { return false };
                 flight.lingers_until = now;
                 if flight.ending.is_none() {
                     flight.ending = Some(ending.into());
                     state.keep(name, token, now.saturating_add(fetch));
                 }
-                Some(token)
+                true
             })
             .await?;
-        self.ring(name, cancelled.is_some());
+        self.ring(name, cancelled);
         Ok(cancelled)
     }
 

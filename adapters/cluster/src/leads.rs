@@ -3,19 +3,19 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::engine::{Lead, Name, Token};
+use crate::engine::Name;
 use crate::lease::{Keeping, Status};
 
 #[derive(Default)]
-pub(crate) struct Leads(Mutex<HashMap<Name, (Token, Arc<Keeping>)>>);
+pub(crate) struct Leads(Mutex<HashMap<Name, Arc<Keeping>>>);
 
 impl Leads {
-    fn leads(&self) -> MutexGuard<'_, HashMap<Name, (Token, Arc<Keeping>)>> {
+    fn leads(&self) -> MutexGuard<'_, HashMap<Name, Arc<Keeping>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn add(&self, lead: &Lead, keeping: &Arc<Keeping>) {
-        let replaced = self.leads().insert(lead.name.clone(), (lead.token, Arc::clone(keeping)));
+    pub(crate) fn add(&self, name: &Name, keeping: &Arc<Keeping>) {
+        let replaced = self.leads().insert(name.clone(), Arc::clone(keeping));
         drop(replaced);
     }
 
@@ -24,7 +24,7 @@ impl Leads {
         let removed = {
             let mut leads = self.leads();
             match leads.get(name) {
-                Some((_, there)) if Arc::ptr_eq(there, keeping) => leads.remove(name),
+                Some(there) if Arc::ptr_eq(there, keeping) => leads.remove(name),
                 _ => None,
             }
         };
@@ -37,10 +37,10 @@ impl Leads {
         drop(forgotten);
     }
 
-    /// Its work is not to go on, whoever waits elsewhere; if it is this flight, should that be known.
-    pub(crate) fn end(&self, name: &Name, token: Option<Token>, ending: &[u8]) {
-        let lead = self.leads().get(name).cloned();
-        if let Some((_, keeping)) = lead.filter(|(led, _)| token.is_none_or(|token| token == *led)) {
+    /// Its work is not to go on, whoever waits elsewhere.
+    pub(crate) fn end(&self, name: &Name, ending: &[u8]) {
+        let keeping = self.leads().get(name).cloned();
+        if let Some(keeping) = keeping {
             keeping.set(Status::Ended(ending.into()));
         }
     }

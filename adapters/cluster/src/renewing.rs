@@ -78,8 +78,9 @@ impl<En: Engine, R: Runtime> Renewing<En, R> {
             match link.ask_once("renew", limit, || link.engine.renew(&self.lead, link.lease)).await {
                 Ok(Renewed::Held { followed, forgotten }) => {
                     if forgotten {
-                        (hooks.forgotten)();
+                        // First this: who cancels from then on does not mean this flight.
                         link.leads.remove(&self.lead.name, &self.keeping);
+                        (hooks.forgotten)();
                     }
                     // Whoever waits looks once a beat, so what is older than two is gone.
                     let by = followed.is_some_and(|ago| ago <= 2 * link.beat());

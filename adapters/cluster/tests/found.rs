@@ -101,12 +101,12 @@ impl Engine for Odd {
         self.engine.publish(lead, ending, keep).await
     }
 
-    async fn resign(&self, lead: &Lead) -> Result<(), EngineError> {
+    async fn resign(&self, lead: &Lead) -> Result<bool, EngineError> {
         self.reach(&lead.name).await?;
         self.engine.resign(lead).await
     }
 
-    async fn cancel(&self, name: &Name, ending: &[u8], fetch: Duration) -> Result<Option<Token>, EngineError> {
+    async fn cancel(&self, name: &Name, ending: &[u8], fetch: Duration) -> Result<bool, EngineError> {
         self.reach(name).await?;
         self.engine.cancel(name, ending, fetch).await
     }

@@ -210,15 +210,13 @@ impl Engine for Redis {
         self.step(|scripts| &scripts.publish, &lead.name, arguments).await
     }
 
-    async fn resign(&self, lead: &Lead) -> Result<(), EngineError> {
+    async fn resign(&self, lead: &Lead) -> Result<bool, EngineError> {
         let arguments = vec![text(lead.token), lead.nonce.as_bytes().to_vec()];
-        self.step::<Value>(|scripts| &scripts.resign, &lead.name, arguments).await.map(drop)
+        self.step(|scripts| &scripts.resign, &lead.name, arguments).await
     }
 
-    async fn cancel(&self, name: &Name, ending: &[u8], fetch: Duration) -> Result<Option<Token>, EngineError> {
-        let arguments = vec![ending.to_vec(), millis(fetch)];
-        let answer: Option<Value> = self.step(|scripts| &scripts.cancel, name, arguments).await?;
-        answer.as_ref().map(number).transpose()
+    async fn cancel(&self, name: &Name, ending: &[u8], fetch: Duration) -> Result<bool, EngineError> {
+        self.step(|scripts| &scripts.cancel, name, vec![ending.to_vec(), millis(fetch)]).await
     }
 
     async fn forget(&self, name: &Name) -> Result<bool, EngineError> {

@@ -1,6 +1,6 @@
 -- ending, how long it is kept
 local token, flight, ending = current()
-if not flight then return nil end
+if not flight then return 0 end
 redis.call('HSET', flight, 'l', '0')
 if not ending then
     redis.call('HSET', flight, 'e', ARGV[1])
@@ -8,4 +8,4 @@ if not ending then
     redis.call('PEXPIRE', name, ARGV[2])
     tell()
 end
-return token
+return 1
