@@ -34,6 +34,12 @@ pub(crate) fn count(run: impl FnOnce()) -> Allocated {
     }
 }
 
+/// How many bytes of what `run` allocates, on every thread, are still there after it.
+pub(crate) fn left(run: impl FnOnce()) -> isize {
+    count(run);
+    LIVE.load(Ordering::SeqCst)
+}
+
 fn note(size: usize, sign: isize) {
     let change = sign * isize::try_from(size).unwrap_or(isize::MAX);
     let live = LIVE.fetch_add(change, Ordering::SeqCst) + change;

@@ -1,9 +1,11 @@
 //! coflight beside its peers, in one process, by turns: `cargo run --release -p coflight-bench-peers`.
 //!
 //! Prints a table for each scenario, and how far the budget is met; with `--json` a line for each measurement. `--only NAME` runs the scenario
-//! of that name, or those whose names begin so, `--charts FOLDER` draws the results.
+//! of that name, or those whose names begin so, `--charts FOLDER` draws the results. `--behaviour` prints what becomes of the callers when something goes
+//! wrong, instead.
 
 mod allocator;
+mod behaviour;
 mod charts;
 mod gate;
 mod measure;
@@ -21,10 +23,31 @@ fn main() -> ExitCode {
     let arguments = match Arguments::parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            eprintln!("error: {error}; try: [--json] [--only SCENARIO]… [--charts FOLDER] [--list]");
+            eprintln!("error: {error}; try: [--json] [--only SCENARIO]… [--charts FOLDER] [--list] [--behaviour]");
             return ExitCode::from(2);
         }
     };
+    if let Some((subject, trial)) = &arguments.trial {
+        return match behaviour::alone(subject, trial) {
+            Some(said) => {
+                println!("{said}");
+                ExitCode::SUCCESS
+            }
+            None => {
+                eprintln!("error: there is no trial {trial:?} of {subject:?}");
+                ExitCode::from(2)
+            }
+        };
+    }
+    if arguments.behaviour {
+        return match behaviour::table() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: no process for a trial: {error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let mut all = Vec::new();
     for (name, scenario) in scenarios::all() {
         if !arguments.wants(&name) {
@@ -58,6 +81,8 @@ fn main() -> ExitCode {
 struct Arguments {
     json: bool,
     list: bool,
+    behaviour: bool,
+    trial: Option<(String, String)>,
     only: Vec<String>,
     charts: Option<PathBuf>,
 }
@@ -72,6 +97,8 @@ impl Arguments {
             match argument {
                 Long("json") => arguments.json = true,
                 Long("list") => arguments.list = true,
+                Long("behaviour") => arguments.behaviour = true,
+                Long("trial") => arguments.trial = Some((parser.value()?.string()?, parser.value()?.string()?)),
                 Long("only") => {
                     let only = parser.value()?.string()?;
                     if !scenarios::all().iter().any(|(name, _)| name.starts_with(&only)) {

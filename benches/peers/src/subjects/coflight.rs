@@ -34,6 +34,10 @@ impl<K: Key> Subject<K> for Run<K> {
     fn value(answer: Answer) -> u64 {
         value(answer)
     }
+
+    fn outcome(answer: Answer) -> Option<u64> {
+        answer.ok()
+    }
 }
 
 pub(crate) struct Relay<K>(Group<K, u64>);
@@ -58,6 +62,10 @@ impl<K: Key> Subject<K> for Relay<K> {
     fn value(answer: Answer) -> u64 {
         value(answer)
     }
+
+    fn outcome(answer: Answer) -> Option<u64> {
+        answer.ok()
+    }
 }
 
 pub(crate) struct Spawn<K>(Group<K, u64, Tokio>);
@@ -81,6 +89,10 @@ impl<K: Key> Subject<K> for Spawn<K> {
 
     fn value(answer: Answer) -> u64 {
         value(answer)
+    }
+
+    fn outcome(answer: Answer) -> Option<u64> {
+        answer.ok()
     }
 }
 
@@ -112,6 +124,10 @@ impl<K: Key> Subject<K> for Enter<K> {
 
     fn value(answer: Answer) -> u64 {
         value(answer)
+    }
+
+    fn outcome(answer: Answer) -> Option<u64> {
+        answer.ok()
     }
 }
 

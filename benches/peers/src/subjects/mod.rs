@@ -12,7 +12,9 @@ use std::hash::Hash;
 pub(crate) use by_hand::{CellInMap, SharedInMap};
 pub(crate) use coflight::{Enter, Relay, Run, RunBlocking, Spawn};
 pub(crate) use floor::Floor;
-pub(crate) use peers::{AsyncSingleflight, Moka, QuickCache, RsSingleflight, SingleflightAsync, Uniflight};
+pub(crate) use peers::{
+    AsyncSingleflight, Moka, QuickCache, RsSingleflight, SingleflightAsync, Turboflight, Uniflight,
+};
 
 /// What a subject is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +71,11 @@ pub(crate) trait Subject<K: Key>: Send + Sync + Sized + 'static {
         Fut: Future<Output = u64> + Send + 'static;
 
     fn value(answer: Self::Answer) -> u64;
+
+    /// `None`: an error.
+    fn outcome(answer: Self::Answer) -> Option<u64> {
+        Some(Self::value(answer))
+    }
 }
 
 /// A way of coalescing calls of threads.

@@ -102,6 +102,34 @@ impl<K: Key> Subject<K> for Uniflight<K> {
     fn value(answer: Self::Answer) -> u64 {
         answer.expect("no work panics here")
     }
+
+    fn outcome(answer: Self::Answer) -> Option<u64> {
+        answer.ok()
+    }
+}
+
+pub(crate) struct Turboflight<K>(turboflight::SingleFlight<K, u64>);
+
+impl<K: Key> Subject<K> for Turboflight<K> {
+    const NAME: &'static str = "turboflight";
+    const KIND: Kind = Kind::Peer;
+    type Answer = u64;
+
+    fn new(_flights: usize) -> Self {
+        Self(turboflight::SingleFlight::new())
+    }
+
+    async fn call<'a, F, Fut>(&'a self, key: &'a K::Borrowed, work: F) -> u64
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = u64> + Send + 'static,
+    {
+        self.0.work(key.to_owned(), async { work().await }).await
+    }
+
+    fn value(answer: u64) -> u64 {
+        answer
+    }
 }
 
 pub(crate) struct QuickCache<K: Key>(quick_cache::sync::Cache<K, u64>);
