@@ -135,3 +135,9 @@ plant() {
 if [ -n "${BUG:-}" ]; then
     plant "$BUG"
 fi
+
+# The packages that are published, each after those that it depends on.
+published() {
+    printf '%s\n' coflight-core coflight-macros coflight-tokio coflight-smol coflight-async-std coflight-blocking coflight-metrics coflight-tracing \
+        coflight-board coflight-tower coflight-cluster coflight-redis coflight
+}

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# What a careful reader would stumble over: spelling, links, dependencies that nobody uses or that may not be used, packages without a licence, and public items that came or
+# went unseen. `ci/hygiene.sh update` writes down the public items anew.
+source "$(dirname "$0")/common.sh"
+need_rust
+
+step "spelling"
+command -v typos >/dev/null || need_tool typos-cli
+typos
+
+step "links"
+broken=$(git ls-files '*.md' | while read -r file; do
+    # Not those to other sites, to headings, and to items, which rustdoc resolves.
+    grep -oE '\]\([^)]+\)' "$file" | sed -E 's/^\]\(//; s/[#)].*$//' | grep -vE '^$|^https?:|^[A-Za-z_:]+$' | while read -r path; do
+        [ -e "$(dirname "$file")/$path" ] || echo "  $file: $path"
+    done || true
+done)
+[ -z "$broken" ] || { printf 'error: there is no such file:\n%s\n' "$broken" >&2; exit 1; }
+
+step "dependencies: unused ones"
+need_tool cargo-machete
+cargo machete
+
+step "dependencies: licences, duplicates, sources"
+need_tool cargo-deny
+cargo deny --log-level error check licenses bans sources
+
+step "packages: what is inside"
+published | while read -r package; do
+    files=$(cargo package --quiet --list --allow-dirty -p "$package")
+    for file in Cargo.toml README.md LICENSE-APACHE LICENSE-MIT src/lib.rs; do
+        grep -qx "$file" <<<"$files" || { echo "error: the package $package has no $file" >&2; exit 1; }
+    done
+    strange=$(grep -vE '^(src/.*|tests/.*|Cargo\.(toml|toml\.orig|lock)|README\.md|CHANGELOG\.md|LICENSE-(APACHE|MIT)|\.cargo_vcs_info\.json)$' <<<"$files" || true)
+    [ -z "$strange" ] || { printf 'error: the package %s has what nobody needs:\n%s\n' "$package" "$strange" >&2; exit 1; }
+    echo "  $package: $(wc -l <<<"$files") files"
+done
+
+step "public items"
+need_tool cargo-public-api
+mkdir -p docs/api
+new=$(mktemp -d)
+published | while read -r package; do
+    CARGO_TARGET_DIR=target/hygiene cargo +nightly --quiet public-api -sss --color never -p "$package" --all-features >"$new/$package.txt" 2>"$new/log" || {
+        cat "$new/log" >&2
+        exit 3
+    }
+done
+rm -f "$new/log"
+if [ "${1:-}" = update ]; then
+    cp "$new"/*.txt docs/api/
+else
+    diff -r docs/api "$new" || {
+        echo "error: public items came or went; if that is meant, ci/hygiene.sh update writes them down" >&2
+        exit 1
+    }
+fi
+wc -l docs/api/*.txt
+rm -rf "$new"

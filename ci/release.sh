@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# The checklist of a release, followed to its last step: `ci/release.sh --dry-run` stops before that, and `ci/release.sh VERSION` publishes.
+#
+#   1. Nothing is left uncommitted, and `.ci/run` passes (the script runs it, but for `--dry-run`).
+#   2. All packages have this version, and CHANGELOG.md has a heading for it.
+#   3. Whatever a careful reader would stumble over: ci/hygiene.sh.
+#   4. Every two features together, and with the oldest versions of what is depended on.
+#   5. Nothing that programs rely on is gone since the last release, if its version does not say so.
+#   6. Every package builds from what is in it.
+#   7. They are published, each after those that it depends on, and the commit gets a tag.
+source "$(dirname "$0")/common.sh"
+need_rust
+[ $# = 1 ] || { echo "error: ci/release.sh --dry-run, or ci/release.sh VERSION" >&2; exit 2; }
+version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
+heading="## $version"
+[ "$1" != --dry-run ] || heading="## Unreleased"
+mapfile -t packages < <(published)
+selected=()
+for package in "${packages[@]}"; do selected+=(-p "$package"); done
+
+step "1. nothing left uncommitted"
+[ -z "$(git status --porcelain)" ] || { git status --short; echo "error: commit these, or put them away" >&2; exit 1; }
+[ "$1" = --dry-run ] || .ci/run
+
+step "2. version $version everywhere"
+[ "$1" = --dry-run ] || [ "$1" = "$version" ] || { echo "error: Cargo.toml says $version, not $1" >&2; exit 1; }
+grep -qF "$heading" CHANGELOG.md || { echo "error: CHANGELOG.md has no heading '$heading'" >&2; exit 1; }
+versions=$(cargo metadata --no-deps --format-version 1 | jq -r --args '.packages[] | select(.name as $n | $ARGS.positional | index($n)) | .version' "${packages[@]}" | sort -u)
+[ "$versions" = "$version" ] || { printf 'error: packages have other versions:\n%s\n' "$versions" >&2; exit 1; }
+
+step "3. hygiene"
+./ci/hygiene.sh
+
+step "4. every two features, and the oldest versions"
+need_tool cargo-hack
+export CARGO_TARGET_DIR=target/release-checks
+cargo hack --quiet check -p coflight --lib --feature-powerset --depth 2 --exclude-features default
+need_tool cargo-minimal-versions
+cargo minimal-versions check --quiet --direct -p coflight --lib --all-features
+
+step "5. nothing that programs rely on is gone"
+last=$(git describe --tags --abbrev=0 --match 'v*' 2>/dev/null || true)
+if [ -n "$last" ]; then
+    need_tool cargo-semver-checks
+    cargo semver-checks --baseline-rev "$last" "${selected[@]}"
+else
+    echo "  there was no release yet"
+fi
+
+step "6. every package builds from what is in it"
+cargo publish --quiet --dry-run "${selected[@]}"
+
+if [ "$1" = --dry-run ]; then
+    printf '\nready, but for the last step: cargo publish %s && git tag v%s\n' "${selected[*]}" "$version"
+    exit
+fi
+step "7. published"
+cargo publish "${selected[@]}"
+git tag -a "v$version" -m "coflight $version"
+echo "push the tag: git push origin v$version"
