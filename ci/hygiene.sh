@@ -25,6 +25,9 @@ step "dependencies: licences, duplicates, sources"
 need_tool cargo-deny
 cargo deny --log-level error check licenses bans sources
 
+step "dependencies: what each feature brings along"
+./ci/weight.sh
+
 step "packages: what is inside"
 published | while read -r package; do
     files=$(cargo package --quiet --list --allow-dirty -p "$package")
