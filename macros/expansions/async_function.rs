@@ -23,7 +23,7 @@ pub async fn user(id: u64, name: &str) -> User {
                             return __coflight_value;
                         }
                     }
-                    { load(id, name).await }
+                    load(id, name).await
                 }
             },
         )

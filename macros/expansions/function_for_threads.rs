@@ -16,10 +16,8 @@ fn report(year: u32, __argument_1: (u32, u32)) -> String {
                 let __argument_1 = ::core::clone::Clone::clone(&__argument_1);
                 let mut year = year;
                 let (from, to) = __argument_1;
-                {
-                    year += 1;
-                    format!("{year} {from} {to}")
-                }
+                year += 1;
+                format!("{year} {from} {to}")
             },
         )
     {

@@ -30,7 +30,7 @@ where
                             return __coflight_value;
                         }
                     }
-                    { T::load(id, at).await }
+                    T::load(id, at).await
                 }
             },
         )

@@ -24,7 +24,7 @@ async fn page(&self, url: &str) -> Page {
                             return __coflight_value;
                         }
                     }
-                    { self.fetch(url).await }
+                    self.fetch(url).await
                 }
             },
         )

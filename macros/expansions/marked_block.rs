@@ -22,7 +22,7 @@ impl<D: Db> Store for Repo<D> {
                                 return __coflight_value;
                             }
                         }
-                        { self.db.user(id).await }
+                        self.db.user(id).await
                     }
                 },
             )
@@ -68,7 +68,7 @@ impl<D: Db> Store for Repo<D> {
                                 return __coflight_value;
                             }
                         }
-                        { D::count().await }
+                        D::count().await
                     }
                 },
             )

@@ -19,7 +19,7 @@ async fn page(url: &str) -> Result<Page, TryError<io::Error>> {
                             return __coflight_value;
                         }
                     }
-                    { fetch(url).await }
+                    fetch(url).await
                 }
             },
         )

@@ -27,7 +27,7 @@ async fn page(db: Arc<Db>, url: &str, depth: u8) -> Result<Page, Error> {
                         }
                     }
                     let url: &str = ::core::borrow::Borrow::borrow(&url);
-                    { db.fetch(url, depth).await }
+                    db.fetch(url, depth).await
                 }
             },
         )

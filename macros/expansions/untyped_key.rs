@@ -37,7 +37,7 @@ async fn page(site: Site, number: u32) -> Page {
                             return __coflight_value;
                         }
                     }
-                    { site.page(number).await }
+                    site.page(number).await
                 }
             },
         )

@@ -233,7 +233,8 @@ impl Writer {
             }
             again.extend(pattern.as_ref().map(|pattern| quote!(let #pattern = #name;)));
         }
-        let body = &self.function.body;
+        // Without its braces: around a single expression they would be called needless, to somebody who cannot leave them out.
+        let body = &self.function.body.stmts;
         let returned = match &self.returned {
             Returned { sharing: Sharing::TryError(value, error), .. } => quote!(::core::result::Result<#value, #error>),
             Returned { ty, .. } => quote!(#ty),
@@ -243,7 +244,7 @@ impl Writer {
                 || -> #returned {
                     #copies
                     #again
-                    #body
+                    #(#body)*
                 }
             };
         }
@@ -261,7 +262,7 @@ impl Writer {
                         }
                     }
                     #again
-                    #body
+                    #(#body)*
                 }
             }
         }

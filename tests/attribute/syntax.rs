@@ -9,6 +9,7 @@ use crate::probe::*;
 
 matrix!(
     a_body_may_return_early,
+    a_body_may_be_one_line,
     a_function_may_return_nothing,
     lifetimes_and_clauses_are_kept,
     arguments_may_be_of_any_type_that_implements_a_trait,
@@ -138,4 +139,21 @@ fn futures_are_send_where_their_parts_are() {
         id + *count
     }
     assert_eq!(futures_lite::future::block_on(here(1, std::rc::Rc::new(2))), 3);
+}
+
+// As some people write it.
+#[rustfmt::skip]
+#[deny(unused_braces)]
+mod in_one_line {
+    use super::*;
+
+    #[coalesce]
+    pub(super) async fn twice(number: u64) -> u64 { 2 * number }
+
+    #[coalesce]
+    pub(super) fn thrice(number: u64) -> u64 { 3 * number }
+}
+
+async fn a_body_may_be_one_line(_: Lab) {
+    assert_eq!((in_one_line::twice(2).await, in_one_line::thrice(2)), (4, 6));
 }
