@@ -23,7 +23,8 @@ use crate::time::{self, Time};
 ///
 /// ```
 /// use std::collections::hash_map::RandomState;
-/// use coflight_core::Group;
+/// # extern crate coflight_core as coflight;
+/// use coflight::Group;
 ///
 /// let flights: Group<String, u64, _, _> = Group::builder().hasher(RandomState::new()).shards(8).max_flights(10_000).build();
 /// # assert!(flights.is_empty());
@@ -36,7 +37,8 @@ use crate::time::{self, Time};
 ///
 /// ```compile_fail,E0277
 /// use std::time::Duration;
-/// use coflight_core::Group;
+/// # extern crate coflight_core as coflight;
+/// use coflight::Group;
 ///
 /// let flights: Group<String, u64> = Group::builder().timeout(Duration::from_secs(5)).build();
 /// ```
@@ -149,7 +151,8 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     /// How keys are shown in logs. Default: not at all, but as a number that tells nothing of the key, because keys can hold secrets.
     ///
     /// ```
-    /// use coflight_core::Group;
+    /// # extern crate coflight_core as coflight;
+    /// use coflight::Group;
     ///
     /// let flights: Group<u64, u64> = Group::builder()
     ///     .show_keys(|key, f| write!(f, "user {key}"))

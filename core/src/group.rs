@@ -37,7 +37,8 @@ use crate::work::{Fallible, SharedErr};
 ///
 /// ```
 /// # futures_lite::future::block_on(async {
-/// use coflight_core::Group;
+/// # extern crate coflight_core as coflight;
+/// use coflight::Group;
 ///
 /// let flights: Group<String, usize> = Group::new();
 /// let length = flights.run("a key", || async { "a key".len() }).await;
@@ -72,7 +73,8 @@ pub(crate) struct Inner<K, V, R, S> {
 ///
 /// ```
 /// # futures_lite::future::block_on(async {
-/// use coflight_core::TryGroup;
+/// # extern crate coflight_core as coflight;
+/// use coflight::TryGroup;
 ///
 /// let flights: TryGroup<String, u16, std::num::ParseIntError> = TryGroup::new();
 /// let port = flights.try_run("8080", || async { "8080".parse() }).await?;
@@ -111,7 +113,8 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// use coflight_core::Group;
+    /// # extern crate coflight_core as coflight;
+    /// use coflight::Group;
     ///
     /// let flights: Group<u64, String> = Group::new();
     /// let greeting = String::from("hello");
@@ -259,7 +262,8 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// use coflight_core::{Entry, Group, Turn};
+    /// # extern crate coflight_core as coflight;
+    /// use coflight::{Entry, Group, Turn};
     ///
     /// let flights: Group<u64, u64> = Group::new();
     /// let answer = match flights.enter(&6) {

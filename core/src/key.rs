@@ -11,7 +11,8 @@ use core::hash::Hash;
 /// Implement it for a type of your own to look up a compound key without building it:
 ///
 /// ```
-/// use coflight_core::AsKey;
+/// # extern crate coflight_core as coflight;
+/// use coflight::AsKey;
 ///
 /// #[derive(Hash)]
 /// struct Route<'a>(&'a str, &'a str);
