@@ -20,7 +20,6 @@ use crate::guarded::{Driven, Guarded};
 use crate::landing::{Came, Delivered, Done, Landed, Undelivered, ask, hand_out, land};
 use crate::lease::{Lease, Status};
 use crate::link::OnOutage;
-use crate::renewing::Hooks;
 use crate::watch::ClusterEventKind;
 
 /// A caller's work, until it is begun.
@@ -65,7 +64,6 @@ impl<V> Copy for Wants<V> {}
 pub(crate) struct Across<K, V, En: Engine, R, S, F> {
     pub(crate) inner: Arc<Inner<K, V, En, R, S>>,
     name: Result<Name, KeyError>,
-    hooks: Hooks,
     following: Following,
     slot: Slot<F>,
     wants: Wants<V>,
@@ -97,8 +95,8 @@ where
         let deadline = inner.link.deadline(wants.timeout);
         let owned = key.to_key();
         let name = inner.name(key, &owned);
-        let (hooks, following) = inner.asking(owned, deadline);
-        Self { inner: Arc::clone(inner), name, hooks, following, slot, wants }
+        let following = inner.asking(owned, deadline);
+        Self { inner: Arc::clone(inner), name, following, slot, wants }
     }
 
     /// In the caller's own future.
@@ -133,7 +131,7 @@ where
             Ok(name) => name,
             Err(error) => return Begun::Landed(Err(Undelivered::Key(error.clone()))),
         };
-        match ask(&self.inner, name, &self.hooks, &self.following).await {
+        match ask(&self.inner, name, &self.following).await {
             Came::Leads(duty) => Begun::Leads(self, duty),
             Came::Alone => Begun::Alone(self),
             Came::Landed(landed) => Begun::Landed(landed),

@@ -9,7 +9,6 @@ use crate::duty::Duty;
 use crate::engine::{Engine, EngineError, Joined, Lead, Name, Nonce, Seen, Token};
 use crate::following::{Following, Noted};
 use crate::link::Link;
-use crate::renewing::Hooks;
 use crate::watch::ClusterEventKind;
 
 /// What attending comes to.
@@ -33,10 +32,9 @@ pub(crate) struct Ending {
 pub(crate) async fn attend<En: Engine, R: Runtime>(
     link: &Arc<Link<En, R>>,
     name: &Name,
-    hooks: &Hooks,
     following: &Following,
 ) -> Attended<En, R> {
-    let mut follower = Follower { link, name, hooks, following, followed: false };
+    let mut follower = Follower { link, name, following, followed: false };
     loop {
         if let Some(noted) = following.known() {
             follower.followed |= !noted.led;
@@ -67,7 +65,13 @@ pub(crate) async fn attend<En: Engine, R: Runtime>(
                         let _ = link.insist("tell", link.patience, || link.engine.tell(&name)).await;
                     });
                 }
-                return Attended::Leads(Duty::new(Arc::clone(link), lead, asked, hooks.clone(), Box::pin(changed)));
+                return Attended::Leads(Duty::new(
+                    Arc::clone(link),
+                    lead,
+                    asked,
+                    following.hooks.clone(),
+                    Box::pin(changed),
+                ));
             }
             (Joined::Lingers(token, bytes), _) => {
                 link.tell(ClusterEventKind::Lingered, name, Some(token));
@@ -86,7 +90,6 @@ pub(crate) async fn attend<En: Engine, R: Runtime>(
 struct Follower<'a, En: Engine, R: Runtime> {
     link: &'a Arc<Link<En, R>>,
     name: &'a Name,
-    hooks: &'a Hooks,
     following: &'a Following,
     /// Its process followed somebody.
     followed: bool,
@@ -133,7 +136,7 @@ impl<En: Engine, R: Runtime> Follower<'_, En, R> {
                 Seen::Flies { forgotten } => {
                     self.tell(token);
                     if forgotten {
-                        (self.hooks.forgotten)();
+                        (self.following.hooks.forgotten)();
                     }
                 }
             }

@@ -131,9 +131,9 @@ where
             Err(error) => return self.finish(local, Err(Undelivered::Key(error))),
         };
         let deadline = inner.link.deadline(self.timeout);
-        let (hooks, following) = local.within(|| inner.asking(local.key().clone(), deadline));
+        let following = local.within(|| inner.asking(local.key().clone(), deadline));
         let came = {
-            let came = async { Some(ask(inner, &name, &hooks, &following).await) };
+            let came = async { Some(ask(inner, &name, &following).await) };
             let ended = async {
                 local.cancelled().await;
                 None

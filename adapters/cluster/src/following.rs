@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use coflight_core::note::FlightNote;
 
 use crate::engine::Token;
+use crate::renewing::Hooks;
 
 /// What is noted for a local flight: what became of it is what those aboard wait for, whoever of them asked.
 pub(crate) struct Noted {
@@ -16,15 +17,14 @@ pub(crate) struct Noted {
 /// Of one who asks for the callers of a local flight.
 pub(crate) struct Following {
     flight: Option<FlightNote>,
-    /// Newcomers are not to join the local flight any more.
-    forgotten: Arc<dyn Fn() + Send + Sync>,
+    pub(crate) hooks: Hooks,
     /// Whom this one follows at the moment.
     follows: Mutex<Option<Arc<Noted>>>,
 }
 
 impl Following {
-    pub(crate) fn new(flight: Option<FlightNote>, forgotten: Arc<dyn Fn() + Send + Sync>) -> Self {
-        Self { flight, forgotten, follows: Mutex::default() }
+    pub(crate) fn new(flight: Option<FlightNote>, hooks: Hooks) -> Self {
+        Self { flight, hooks, follows: Mutex::default() }
     }
 
     fn follows(&self) -> MutexGuard<'_, Option<Arc<Noted>>> {
@@ -68,7 +68,7 @@ impl Drop for Following {
         let elsewhere = self.follows().take().is_some_and(|noted| !noted.led);
         if elsewhere {
             // Those aboard get what becomes of it. It may be over by now, and is not for newcomers, who ask anew.
-            (self.forgotten)();
+            (self.hooks.forgotten)();
         }
     }
 }

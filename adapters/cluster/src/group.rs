@@ -415,16 +415,16 @@ where
     S: BuildHasher + Send + Sync + 'static,
 {
     /// For one who asks for the callers of a local flight, within whose work this is called.
-    pub(crate) fn asking(self: &Arc<Self>, key: K, deadline: Option<Duration>) -> (Hooks, Following) {
+    pub(crate) fn asking(self: &Arc<Self>, key: K, deadline: Option<Duration>) -> Following {
         let flight = FlightNote::here();
         // Not to keep the group for as long as a lease is renewed.
         let inner = Arc::downgrade(self);
-        let forgotten: Arc<dyn Fn() + Send + Sync> = Arc::new(move || {
+        let forgotten = Arc::new(move || {
             if let (Some(inner), Some(flight)) = (inner.upgrade(), flight) {
                 flight.forget_flight(&inner.local, &key);
             }
         });
-        (Hooks { forgotten: Arc::clone(&forgotten), deadline }, Following::new(flight, forgotten))
+        Following::new(flight, Hooks { forgotten, deadline })
     }
 }
 

@@ -14,7 +14,6 @@ use crate::error::{KeyError, PanicElsewhere};
 use crate::following::Following;
 use crate::group::Inner;
 use crate::link::OnOutage;
-use crate::renewing::Hooks;
 use crate::served::{Place, Trip};
 use crate::watch::ClusterEventKind;
 
@@ -111,10 +110,9 @@ pub(crate) enum Came<V, En: Engine, R: Runtime> {
 pub(crate) async fn ask<K, V, En: Engine, R: Runtime, S>(
     inner: &Inner<K, V, En, R, S>,
     name: &Name,
-    hooks: &Hooks,
     following: &Following,
 ) -> Came<V, En, R> {
-    match attend(&inner.link, name, hooks, following).await {
+    match attend(&inner.link, name, following).await {
         Attended::Leads(duty) => Came::Leads(duty),
         Attended::Ended(ending) => land(inner, name, &ending).map_or(Came::Alone, Came::Landed),
         Attended::Unavailable(error) => match inner.link.outage {

@@ -244,7 +244,7 @@ impl Keeping {
     }
 
     /// It is about to be renewed.
-    pub(crate) fn take_wanted(&self) {
+    pub(crate) fn clear_wanted(&self) {
         self.state().wanted = false;
     }
 

@@ -62,7 +62,7 @@ impl<En: Engine, R: Runtime> Renewing<En, R> {
                 continue;
             }
             // Whoever wanted it until now gets it.
-            self.keeping.take_wanted();
+            self.keeping.clear_wanted();
             let sent = link.now();
             if hooks.deadline.is_some_and(|deadline| sent >= deadline) {
                 // Also if whoever drives the work is stuck in it.
