@@ -1,6 +1,5 @@
 //! Promises 4 and 5: a leader that is dead, stuck, or cut off is replaced within a lease, and cannot publish when it is late.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use coflight::cluster::{Lease, Outage, Place};
@@ -99,11 +98,7 @@ async fn a_leader_that_is_not_polled_while_it_publishes_is_replaced_within_a_lea
 
 /// Whose answer was lost.
 async fn a_leader_that_is_not_polled_after_it_published_has_published(lab: Lab) {
-    let published = AtomicUsize::new(0);
-    let engine = Fronted::new(&engine(&lab), move |operation, _| {
-        let lost = operation == "publish" && published.fetch_add(1, Ordering::SeqCst) == 0;
-        if lost { Fate::Unanswered } else { Fate::Answered }
-    });
+    let engine = Fronted::losing(&lab, "publish", 1);
     let [a, b]: [Process<u32, Fronted>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
     let (gate, lease) = (Gate::new(), Arc::new(OnceLock::new()));
     let work = {

@@ -1,7 +1,6 @@
 //! Promise 9: leaving is free: whoever leaves, in whatever process, others get their result, and a work that nobody waits for any more is dropped.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use coflight::cluster::{Outage, Place};
 use coflight_tests::*;
@@ -93,14 +92,7 @@ async fn a_carried_work_goes_on_for_callers_elsewhere(lab: Lab) {
 /// Who waits elsewhere is asked for at once, and once.
 async fn a_carried_work_asks_once_who_waits(lab: Lab) {
     for by in CARRIED {
-        let renewed = Arc::new(AtomicUsize::new(0));
-        let engine = {
-            let renewed = renewed.clone();
-            Fronted::new(&engine(&lab), move |operation, _| {
-                renewed.fetch_add(usize::from(operation == "renew"), Ordering::SeqCst);
-                Fate::Answered
-            })
-        };
+        let (engine, renewed) = Fronted::counting(&lab, "renew");
         let [a, b]: [Process<u32, Fronted>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
         let work = Job::default();
         let leader = lab.start(call(by, &a, KEY, work.value(1)));
@@ -223,14 +215,7 @@ async fn who_leaves_before_a_lost_answer_strands_nobody(lab: Lab) {
     for by in VERBS {
         // Of two tries that a caller has in its patience, one is lost at most.
         for lost in 1..3 {
-            let joins = Arc::new(AtomicUsize::new(0));
-            let engine = {
-                let joins = joins.clone();
-                Fronted::new(&engine(&lab), move |operation, _| {
-                    let lost = operation == "join" && joins.fetch_add(1, Ordering::SeqCst) < lost;
-                    if lost { Fate::Unanswered } else { Fate::Answered }
-                })
-            };
+            let engine = Fronted::losing(&lab, "join", lost);
             let [a, b]: [Process<u32, Fronted>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
             let mut joins_now = boarded(call(by, &a, KEY, |_| std::future::pending()));
             // It leads, and does not know.

@@ -1,6 +1,5 @@
 //! Promises 2 and 9: what those aboard wait for is theirs, whoever of their process leaves, and however; and theirs alone.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use coflight::cluster::{Outage, Place, Turn};
@@ -124,17 +123,9 @@ async fn a_follower_that_leaves_before_a_forget(lab: Lab) {
     assert_eq!(lab.start(beside).await.returned().0.unwrap(), 1);
 }
 
-/// The first publication gets there, and the answer is lost.
-fn first_publication_unanswered(lab: &Lab) -> Fronted {
-    let published = AtomicUsize::new(0);
-    Fronted::new(&engine(lab), move |operation, _| {
-        let lost = operation == "publish" && published.fetch_add(1, Ordering::SeqCst) == 0;
-        if lost { Fate::Unanswered } else { Fate::Answered }
-    })
-}
-
+/// Its publication gets there, and the answer is lost.
 async fn a_leader_that_leaves_while_it_publishes(lab: Lab) {
-    let engine = first_publication_unanswered(&lab);
+    let engine = Fronted::losing(&lab, "publish", 1);
     let [a, b]: [Process<u32, Fronted>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
     let work = Job::default();
     let mut leader = boarded(call(By::Run, &a, KEY, work.value(1)));

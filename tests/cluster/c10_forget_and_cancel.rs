@@ -1,6 +1,6 @@
 //! Promise 10: `forget` lets newcomers of all processes start afresh, and `cancel` ends a flight for everyone in all of them, from any of them.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -300,14 +300,7 @@ async fn where_nothing_flies_there_is_nothing_to_end(lab: Lab) {
 /// Not of the one that was begun since, which its process finds, and tells circles by.
 async fn a_forget_that_is_heard_late_is_of_the_old_flight(lab: Lab) {
     for by in VERBS {
-        let renewed = Arc::new(AtomicUsize::new(0));
-        let engine = {
-            let renewed = renewed.clone();
-            Fronted::new(&engine(&lab), move |operation, _| {
-                renewed.fetch_add(usize::from(operation == "renew"), Ordering::SeqCst);
-                Fate::Answered
-            })
-        };
+        let (engine, renewed) = Fronted::counting(&lab, "renew");
         let a: Process<u32, Fronted> = process(&lab, &engine, "a");
         let (old, gate) = (Job::default(), Gate::new());
         let leader = lab.start(call(by, &a, KEY, old.value(1)));

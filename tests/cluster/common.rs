@@ -326,6 +326,26 @@ impl Fronted {
         Self::new(&engine(lab), |_, _| Fate::Answered)
     }
 
+    /// With the first so many answers to an operation lost.
+    pub(crate) fn losing(lab: &Lab, lost: &'static str, answers: usize) -> Self {
+        let asked = AtomicUsize::new(0);
+        Self::new(&engine(lab), move |operation, _| {
+            let is_lost = operation == lost && asked.fetch_add(1, Ordering::SeqCst) < answers;
+            if is_lost { Fate::Unanswered } else { Fate::Answered }
+        })
+    }
+
+    /// With a count of how often an operation was asked for.
+    pub(crate) fn counting(lab: &Lab, counted: &'static str) -> (Self, Arc<AtomicUsize>) {
+        let count = Arc::new(AtomicUsize::new(0));
+        let counts = count.clone();
+        let front = move |operation: &'static str, _: &Name| {
+            counts.fetch_add(usize::from(operation == counted), Ordering::SeqCst);
+            Fate::Answered
+        };
+        (Self::new(&engine(lab), front), count)
+    }
+
     /// Upgrades for as long as anybody has this engine.
     pub(crate) fn alive(&self) -> std::sync::Weak<Front> {
         Arc::downgrade(&self.front)
