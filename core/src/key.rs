@@ -40,6 +40,13 @@ use core::hash::Hash;
 /// can make callers miss a flight they should have joined; it cannot mix the results of keys that do not
 /// [match](Self::matches). None of the methods is ever called under a lock, so they may block, panic, or use the
 /// group themselves.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be looked up in a group whose keys are `{K}`",
+    label = "neither `{K}`, nor a borrowed form of it",
+    note = "a key is given by reference, or borrowed, as `&str` where it is a `String`; its type needs `Hash`, `Eq` and `Clone`",
+    note = "a key of several parts is either built, as `&(name.to_owned(), 7)`, or looked up by a type of your own that implements `AsKey<{K}>`",
+    note = "where the key is itself a reference, such as `&'static str`, pass a reference to it: `&\"name\"`"
+)]
 pub trait AsKey<K>: Hash {
     /// Whether this is a borrowed form of `key`.
     fn matches(&self, key: &K) -> bool;
@@ -49,6 +56,8 @@ pub trait AsKey<K>: Hash {
     fn to_key(&self) -> K;
 }
 
+// Else the compiler tells of `Borrow` and `ToOwned`, which are nothing to who has the wrong key in hand.
+#[diagnostic::do_not_recommend]
 impl<K, Q> AsKey<K> for Q
 where
     K: Borrow<Q>,
