@@ -1,4 +1,58 @@
-#![doc = include_str!("../README.md")]
+//! One key, one piece of work, one result for everyone who asked meanwhile ("singleflight"), on any executor or none.
+//!
+//! When many callers ask for the same thing at the same moment, the work is done once, and everyone gets the result. coflight goes in front of a database, an HTTP API, a cache fill, a token
+//! refresh. It stores nothing at rest.
+//!
+//! ```
+//! use coflight::Group;
+//!
+//! async fn load_user(id: u64) -> String {
+//!     // A query that a hundred requests want the answer of, right now.
+//!     format!("user {id}")
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), coflight::Error> {
+//!     // A clone is another handle to the same group: keep one in your application's state.
+//!     let flights: Group<u64, String> = Group::new();
+//!
+//!     // Whoever comes first runs the query; whoever comes while it runs gets the same answer.
+//!     let user = flights.run(&42, || load_user(42)).await?;
+//!
+//!     assert_eq!(user, "user 42");
+//!     Ok(())
+//! }
+//! ```
+//!
+//! | word | means |
+//! |---|---|
+//! | key | what identifies the work |
+//! | work | the closure or future that produces the value |
+//! | flight | one execution of the work for one key, and all who share it |
+//! | group | the table of flights in progress: [`Group`], or [`TryGroup`] for work that can fail |
+//! | leader, follower | the caller whose work runs; those who wait for it |
+//! | handover | the leader left before the end, and a follower carries on |
+//!
+#![doc = include_str!("../docs/stampede.svg")]
+//!
+//! A hundred callers want one row set of an SQLite database that ten may query at a time. Drawn by `cargo run --release --example stampede -- --svg docs/stampede.svg` in the repository, on two cores of a shared
+//! x86-64 virtual machine, Rust 1.95, November 2026.
+//!
+//! # The guide
+//!
+//! [Choosing a verb](guide::choosing_a_verb) · [keys](guide::keys) · [errors](guide::errors) · [leaving](guide::leaving) · [limits](guide::limits) · [observing](guide::observing) · [HTTP](guide::http) ·
+//! [clusters](guide::clusters) · [runtimes](guide::runtimes) · [no_std](guide::no_std) · [testing](guide::testing)
+//!
+//! | verb | whose work runs, and where | if the leader leaves |
+//! |---|---|---|
+//! | [`run`](Group::run) | the leader's own future, in place; it may borrow; no box | one follower starts **its own** work |
+//! | [`relay`](Group::relay) | one `'static` future that any caller can go on with | another caller **continues the same** one |
+//! | [`spawn`](Group::spawn) | a task on the [runtime](guide::runtimes) | nothing happens: the task goes on |
+//! | [`run_blocking`](Group::run_blocking) | the leader's closure, on its own thread | (it cannot leave) |
+//! | [`enter`](Group::enter) | wherever you decide | dropping the guard hands over |
+//!
+//! Every future here can be dropped at any await point without the other callers noticing. A panic of the work happens once: its leader unwinds, followers get an
+//! [error](Error::Panicked). Or say it once, where a function is written: [`#[coalesce]`](macro@coalesce).
 //!
 //! # Features
 //!
@@ -24,6 +78,9 @@
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(any(doc, doctest))]
+pub mod guide;
 
 #[doc(inline)]
 pub use coflight_core::*;
@@ -84,3 +141,8 @@ pub mod tower {
     #[doc(inline)]
     pub use coflight_tower::*;
 }
+
+// Its examples must compile as they stand.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
