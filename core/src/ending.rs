@@ -374,9 +374,9 @@ impl<K, V> FlightRef<K, V> {
 
     /// The work of an ended flight is gone: newcomers need not wait any more. For whoever held the work.
     pub(crate) fn free(&self, table: &Table<K, V>) {
-        // What lingers is listed for its result.
+        // What lingers is listed for its result, also while an overtaker writes that.
         table.conclude(self, |_| {
-            let stays = if self.state.load().lingers() { Stays::Yes } else { Stays::No };
+            let stays = if self.state.load().is_kept() { Stays::Yes } else { Stays::No };
             Some(((), None, stays))
         });
         let before = self.state.clear();

@@ -104,6 +104,27 @@ fn an_overtaker_lands_against_its_leader() {
     });
 }
 
+/// Promise 16: a result that lingers is served, also if the leader puts its own work down in the very moment in which the overtaker's result is written.
+#[test]
+fn an_overtaker_whose_result_lingers_lands_against_its_leader() {
+    check("an overtaker whose result lingers lands against its leader", 2, || {
+        let time = Virtual::new();
+        let group = Group::builder().shards(1).runtime(time.clone()).overtake_after(TICK).linger(TICK);
+        let bench = Bench::of(group.build());
+        let Entry::Leader(leader) = bench.flights.enter(&1) else { unreachable!("the first to ask") };
+        let own = bench.works.beside();
+        let follower = elsewhere(aboard(bench.run(bench.works().ready_beside())));
+        time.tick();
+        drop((value(leader.complete(own)), value(follower.join().unwrap())));
+        assert!(bench.flights.forget(&1), "whoever lands, the result lingers");
+        time.end();
+        if let Some(sweeper) = time.task() {
+            block_on(sweeper);
+        }
+        bench.ends_clean();
+    });
+}
+
 /// Promise 18: from when another took its place an overtaker's result is its own, and not the flight's.
 #[test]
 fn a_replaced_overtaker_lands_against_its_successor() {
