@@ -152,25 +152,30 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     /// Whether [`spawn`](Group::spawn)ed work goes on when the last caller has left. Default: `false`, it is dropped.
     ///
     /// ```
-    /// # mod coflight { // A thread for each task.
+    /// # futures_lite::future::block_on(async {
+    /// # mod coflight { // Tasks are run when the example says so.
     /// #     pub use coflight_core::*;
+    /// #     use std::{pin::Pin, sync::Mutex};
+    /// #     static TASKS: Mutex<Vec<Pin<Box<dyn Future<Output = ()> + Send>>>> = Mutex::new(Vec::new());
+    /// #     pub fn run_tasks() { TASKS.lock().unwrap().drain(..).for_each(futures_lite::future::block_on); }
     /// #     #[derive(Clone)] pub struct Tokio;
     /// #     impl Tokio { pub fn current() -> Self { Self } }
-    /// #     impl Spawn for Tokio {
-    /// #         fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { std::thread::spawn(|| futures_lite::future::block_on(task)); }
-    /// #     }
+    /// #     impl Spawn for Tokio { fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { TASKS.lock().unwrap().push(Box::pin(task)); } }
     /// # }
-    /// use std::sync::mpsc;
     /// use coflight::{Group, Tokio};
-    /// use futures_lite::future::{block_on, poll_once};
+    /// use futures_lite::future::{poll_once, yield_now};
     ///
-    /// let flights: Group<u64, (), Tokio> = Group::builder().runtime(Tokio::current()).detach(true).build();
-    /// let (done, finished) = mpsc::channel();
+    /// let flights: Group<u64, u64, Tokio> = Group::builder().runtime(Tokio::current()).detach(true).build();
+    /// let mut caller = Box::pin(flights.spawn(&6, || async { 6 * 7 }));
+    /// assert_eq!(poll_once(&mut caller).await, None);
+    /// drop(caller); // its client hung up
+    /// # coflight::run_tasks();
     ///
-    /// let mut caller = Box::pin(flights.spawn(&1, || async move { done.send("written").unwrap_or_default() }));
-    /// let _ = block_on(poll_once(&mut caller));
-    /// drop(caller); // the only one
-    /// assert_eq!(finished.recv(), Ok("written"));
+    /// while !flights.is_empty() {
+    ///     yield_now().await;
+    /// }
+    /// assert_eq!((flights.stats().completed, flights.stats().abandoned), (1, 0));
+    /// # });
     /// ```
     pub fn detach(mut self, detach: bool) -> Self {
         self.detach = detach;
@@ -264,13 +269,12 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     ///
     /// ```
     /// # extern crate coflight_core as coflight;
-    /// use coflight::Group;
+    /// use coflight::{Group, registry};
     ///
-    /// let flights: Group<u64, u64> = Group::builder()
-    ///     .show_keys(|key, f| write!(f, "user {key}"))
-    ///     .observer(|event: &coflight_core::Event<'_, u64>| println!("{}: {}", event.shown_key(), event.kind()))
-    ///     .build();
-    /// # let _ = flights;
+    /// let accounts: Group<u64, String> =
+    ///     Group::builder().name("accounts").show_keys(|number, f| write!(f, "account {number}")).build();
+    /// let _leader = accounts.enter(&42);
+    /// assert_eq!(registry::overview().get("accounts").unwrap().in_flight[0].key, "account 42");
     /// ```
     pub fn show_keys(mut self, show: fn(&K, &mut fmt::Formatter<'_>) -> fmt::Result) -> Self {
         self.chosen.show = Some(show);

@@ -825,23 +825,33 @@ impl<K, V, R, S> Group<K, V, R, S> {
     /// The runtime this group was built with.
     ///
     /// ```
-    /// # mod coflight { // A thread for each task.
+    /// # futures_lite::future::block_on(async {
+    /// # mod coflight { // To sleep takes a turn, and moves the clock.
     /// #     pub use coflight_core::*;
+    /// #     use std::{pin::Pin, sync::atomic::{AtomicU64, Ordering::Relaxed}, time::Duration};
+    /// #     static NOW: AtomicU64 = AtomicU64::new(0);
     /// #     #[derive(Clone)] pub struct Tokio;
     /// #     impl Tokio { pub fn current() -> Self { Self } }
-    /// #     impl Spawn for Tokio {
-    /// #         fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { std::thread::spawn(|| futures_lite::future::block_on(task)); }
+    /// #     impl Clock for Tokio { fn now(&self) -> Duration { Duration::from_millis(NOW.load(Relaxed)) } }
+    /// #     impl Timer for Tokio {
+    /// #         type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
+    /// #         fn sleep(&self, time: Duration) -> Self::Sleep {
+    /// #             let then = (self.now() + time).as_millis() as u64;
+    /// #             Box::pin(async move { futures_lite::future::yield_now().await; NOW.fetch_max(then, Relaxed); })
+    /// #         }
     /// #     }
     /// # }
-    /// use std::sync::mpsc;
-    /// use coflight::{Group, Spawn, Tokio};
+    /// use std::time::Duration;
+    /// use coflight::{Clock, Group, Timer, Tokio};
     ///
     /// let flights: Group<u64, u64, Tokio> = Group::with_runtime(Tokio::current());
-    /// let (done, finished) = mpsc::channel();
     ///
-    /// // Something else to run where the works run, whatever runtime that is.
-    /// flights.runtime().spawn(async move { done.send("cleaned up").unwrap_or_default() });
-    /// assert_eq!(finished.recv(), Ok("cleaned up"));
+    /// // Pauses as the group's limits do, whichever runtime it has.
+    /// let runtime = flights.runtime();
+    /// let before = runtime.now();
+    /// runtime.sleep(Duration::from_secs(1)).await;
+    /// assert!(runtime.now() - before >= Duration::from_secs(1));
+    /// # });
     /// ```
     pub fn runtime(&self) -> &R {
         &self.inner.runtime
