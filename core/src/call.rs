@@ -428,9 +428,21 @@ impl<'g, K, V, R, S: BuildHasher> Call<'g, K, V, R, S> {
     /// let _slow = flights.enter(&6);
     ///
     /// let factor = 7; // the work may borrow
-    /// assert_eq!(flights.call().max_callers(1).run(&6, || async { 6 * &factor }).await?, 42);
+    /// assert_eq!(flights.call().max_callers(1).run(&6, || async { 6 * factor }).await?, 42);
     /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
     /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Group::run`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Group::run`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Group::run`].
     pub fn run<'k, Q, F, Fut>(self, key: &'k Q, work: F) -> Run<'g, 'k, K, V, R, S, Q, F, Fut>
     where
         Q: ?Sized + AsKey<K>,
@@ -453,6 +465,18 @@ impl<'g, K, V, R, S: BuildHasher> Call<'g, K, V, R, S> {
     /// assert_eq!(flights.call().max_callers(1).relay(&6, || async { 6 * 7 }).await?, 42);
     /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
     /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Group::relay`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Group::relay`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Group::relay`].
     pub fn relay<'k, Q, F, Fut>(self, key: &'k Q, work: F) -> Relay<'g, 'k, K, V, R, S, Q, F>
     where
         Q: ?Sized + AsKey<K>,
@@ -483,6 +507,18 @@ impl<'g, K, V, R, S: BuildHasher> Call<'g, K, V, R, S> {
     /// assert_eq!(flights.call().max_callers(1).spawn(&6, || async { 6 * 7 }).await?, 42);
     /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
     /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Group::spawn`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Group::spawn`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Group::spawn`].
     pub fn spawn<'k, Q, F, Fut>(self, key: &'k Q, work: F) -> Spawned<'g, 'k, K, V, R, S, Q, F>
     where
         Q: ?Sized + AsKey<K>,
@@ -508,7 +544,15 @@ impl<'g, K, V, R, S: BuildHasher> Call<'g, K, V, R, S> {
     /// # Ok::<(), coflight_core::Error>(())
     /// ```
     ///
+    /// # Blocking
+    ///
+    /// As [`Group::run_blocking`].
+    ///
     /// # Errors
+    ///
+    /// As [`Group::run_blocking`].
+    ///
+    /// # Panics
     ///
     /// As [`Group::run_blocking`].
     #[cfg(feature = "std")]
@@ -532,6 +576,18 @@ impl<'g, K, V, R, S: BuildHasher> Call<'g, K, V, R, S> {
     /// assert_eq!(answer, Ok(42));
     /// assert_eq!((served.role, served.callers), (Role::Led, 1));
     /// ```
+    ///
+    /// # Blocking
+    ///
+    /// As [`Group::run_blocking`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Group::run_blocking`], as the first of the two.
+    ///
+    /// # Panics
+    ///
+    /// As [`Group::run_blocking`].
     #[cfg(feature = "std")]
     pub fn run_blocking_with_served<Q, F>(self, key: &Q, work: F) -> (Result<V, Error>, Served)
     where
@@ -557,6 +613,14 @@ impl<'g, K, V, R, S: BuildHasher> Call<'g, K, V, R, S> {
     /// }
     /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
     /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Group::enter`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Group::enter`].
     pub fn enter<'k, Q>(self, key: &'k Q) -> Entry<'g, 'k, K, V, R, S, Q>
     where
         Q: ?Sized + AsKey<K>,
@@ -585,6 +649,18 @@ impl<'g, K, T, E, R, S: BuildHasher> Call<'g, K, Result<T, SharedError<E>>, R, S
     /// assert_eq!(error.flight(), Some(&Error::Full)); // and not the work's
     /// # });
     /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Group::try_run`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Group::try_run`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Group::try_run`].
     pub fn try_run<'k, Q, F, Fut>(
         self,
         key: &'k Q,
@@ -613,6 +689,18 @@ impl<'g, K, T, E, R, S: BuildHasher> Call<'g, K, Result<T, SharedError<E>>, R, S
     /// assert_eq!(error.flight(), Some(&Error::Full));
     /// # });
     /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Group::try_relay`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Group::try_relay`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Group::try_relay`].
     pub fn try_relay<'k, Q, F, Fut>(
         self,
         key: &'k Q,
@@ -650,6 +738,18 @@ impl<'g, K, T, E, R, S: BuildHasher> Call<'g, K, Result<T, SharedError<E>>, R, S
     /// assert_eq!(error.flight(), Some(&Error::Full));
     /// # });
     /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Group::try_spawn`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Group::try_spawn`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Group::try_spawn`].
     pub fn try_spawn<'k, Q, F, Fut>(
         self,
         key: &'k Q,
@@ -681,7 +781,15 @@ impl<'g, K, T, E, R, S: BuildHasher> Call<'g, K, Result<T, SharedError<E>>, R, S
     /// assert_eq!(error.flight(), Some(&Error::Full));
     /// ```
     ///
+    /// # Blocking
+    ///
+    /// As [`Group::try_run_blocking`].
+    ///
     /// # Errors
+    ///
+    /// As [`Group::try_run_blocking`].
+    ///
+    /// # Panics
     ///
     /// As [`Group::try_run_blocking`].
     #[cfg(feature = "std")]

@@ -180,7 +180,8 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     /// # Errors
     ///
     /// [`Error::Panicked`] to followers of a work that panicked, [`Error::Cancelled`] after [`cancel`](Self::cancel), and
-    /// [`Error::Circular`] to a caller whose waiting would never end.
+    /// [`Error::Circular`] to a caller whose waiting would never end. Where there are limits, [`Error::TimedOut`], [`Error::WaitTimedOut`] and
+    /// [`Error::Full`].
     ///
     /// # Panics
     ///
@@ -371,6 +372,14 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     /// assert_eq!(answer, 42);
     /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
     /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the [`Leader`](crate::Leader), or the [`Follower`](crate::Follower), leaves the flight.
+    ///
+    /// # Errors
+    ///
+    /// None from `enter` itself. A call that is refused is a follower, whose future is ready at once, with the error.
     pub fn enter<'g, 'k, Q>(&'g self, key: &'k Q) -> Entry<'g, 'k, K, V, R, S, Q>
     where
         Q: ?Sized + AsKey<K>,
@@ -431,6 +440,10 @@ impl<K, T, E, R, S: BuildHasher> Group<K, Result<T, SharedError<E>>, R, S> {
     /// # Cancel safety
     ///
     /// As [`run`](Self::run).
+    ///
+    /// # Panics
+    ///
+    /// As [`run`](Self::run).
     pub fn try_run<'g, 'k, Q, F, Fut>(
         &'g self,
         key: &'k Q,
@@ -465,6 +478,10 @@ impl<K, T, E, R, S: BuildHasher> Group<K, Result<T, SharedError<E>>, R, S> {
     /// [`TryError::Work`] with the work's error, [`TryError::Flight`] for those of [`relay`](Self::relay).
     ///
     /// # Cancel safety
+    ///
+    /// As [`relay`](Self::relay).
+    ///
+    /// # Panics
     ///
     /// As [`relay`](Self::relay).
     pub fn try_relay<'g, 'k, Q, F, Fut>(
@@ -511,6 +528,10 @@ impl<K, T, E, R, S: BuildHasher> Group<K, Result<T, SharedError<E>>, R, S> {
     /// # Cancel safety
     ///
     /// As [`spawn`](Self::spawn).
+    ///
+    /// # Panics
+    ///
+    /// As [`spawn`](Self::spawn).
     pub fn try_spawn<'g, 'k, Q, F, Fut>(
         &'g self,
         key: &'k Q,
@@ -552,6 +573,10 @@ impl<K, T, E, R, S: BuildHasher> Group<K, Result<T, SharedError<E>>, R, S> {
     /// # Errors
     ///
     /// [`TryError::Work`] with the work's error, [`TryError::Flight`] for those of [`run_blocking`](Self::run_blocking).
+    ///
+    /// # Panics
+    ///
+    /// As [`run_blocking`](Self::run_blocking).
     #[cfg(feature = "std")]
     pub fn try_run_blocking<Q, F>(&self, key: &Q, work: F) -> Result<T, TryError<E>>
     where
