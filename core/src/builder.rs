@@ -90,6 +90,23 @@ impl<K, V> Builder<K, V> {
 
 impl<K, V, S> Builder<K, V, NoRuntime, S> {
     /// The runtime, which [`Group::spawn`] and every limit that needs a clock need. Comes before those limits, once. Default: none.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # mod coflight { // A thread for each task.
+    /// #     pub use coflight_core::*;
+    /// #     #[derive(Clone)] pub struct Tokio;
+    /// #     impl Tokio { pub fn current() -> Self { Self } }
+    /// #     impl Spawn for Tokio {
+    /// #         fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { std::thread::spawn(|| futures_lite::future::block_on(task)); }
+    /// #     }
+    /// # }
+    /// use coflight::{Group, Tokio};
+    ///
+    /// let flights: Group<String, u64, Tokio> = Group::builder().runtime(Tokio::current()).build();
+    /// assert_eq!(flights.spawn("answer", || async { 42 }).await?, 42);
+    /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
+    /// ```
     pub fn runtime<R>(self, runtime: R) -> Builder<K, V, R, S> {
         let Self { runtime: _, hasher, shards, detach, chosen, _flights } = self;
         Builder { runtime, hasher, shards, detach, chosen, _flights }
@@ -98,6 +115,17 @@ impl<K, V, S> Builder<K, V, NoRuntime, S> {
 
 impl<K, V, R, S> Builder<K, V, R, S> {
     /// The hasher. Default: [`DefaultHashBuilder`].
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// use std::hash::{BuildHasher, RandomState};
+    /// use coflight::{Group, NoRuntime};
+    ///
+    /// // Keys that strangers choose, who might make them collide.
+    /// let state = RandomState::new();
+    /// let flights: Group<String, u64, NoRuntime, RandomState> = Group::builder().hasher(state.clone()).build();
+    /// assert_eq!(flights.hasher().hash_one("key"), state.hash_one("key"));
+    /// ```
     pub fn hasher<S2>(self, hasher: S2) -> Builder<K, V, R, S2> {
         let Self { runtime, hasher: _, shards, detach, chosen, _flights } = self;
         Builder { runtime, hasher, shards, detach, chosen, _flights }
@@ -105,12 +133,50 @@ impl<K, V, R, S> Builder<K, V, R, S> {
 
     /// How many parts the table has, each with a lock of its own; rounded up to a power of two, between 1 and 65,536. Each takes 128
     /// bytes when empty, and every eight of them 64 more. Default: 64 for each core, at least 128 and at most 2,048; without `std`, one.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # extern crate coflight_core as coflight;
+    /// use coflight::Group;
+    ///
+    /// // A group for each of many users, who make a few calls each: no need for many locks, nor for their memory.
+    /// let groups: Vec<Group<u64, u64>> = (0..1_000).map(|_| Group::builder().shards(1).build()).collect();
+    /// assert_eq!(groups[7].run(&6, || async { 6 * 7 }).await?, 42);
+    /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
+    /// ```
     pub fn shards(mut self, shards: usize) -> Self {
         self.shards = Some(shards);
         self
     }
 
     /// Whether [`spawn`](Group::spawn)ed work goes on when the last caller has left. Default: `false`, it is dropped.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # mod coflight { // Tasks are run when the example says so.
+    /// #     pub use coflight_core::*;
+    /// #     use std::{pin::Pin, sync::Mutex};
+    /// #     static TASKS: Mutex<Vec<Pin<Box<dyn Future<Output = ()> + Send>>>> = Mutex::new(Vec::new());
+    /// #     pub fn run_tasks() { TASKS.lock().unwrap().drain(..).for_each(futures_lite::future::block_on); }
+    /// #     #[derive(Clone)] pub struct Tokio;
+    /// #     impl Tokio { pub fn current() -> Self { Self } }
+    /// #     impl Spawn for Tokio { fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { TASKS.lock().unwrap().push(Box::pin(task)); } }
+    /// # }
+    /// use coflight::{Group, Tokio};
+    /// use futures_lite::future::{poll_once, yield_now};
+    ///
+    /// let flights: Group<u64, u64, Tokio> = Group::builder().runtime(Tokio::current()).detach(true).build();
+    /// let mut caller = Box::pin(flights.spawn(&6, || async { 6 * 7 }));
+    /// assert_eq!(poll_once(&mut caller).await, None);
+    /// drop(caller); // its client hung up
+    /// # coflight::run_tasks();
+    ///
+    /// while !flights.is_empty() {
+    ///     yield_now().await;
+    /// }
+    /// assert_eq!((flights.stats().completed, flights.stats().abandoned), (1, 0));
+    /// # });
+    /// ```
     pub fn detach(mut self, detach: bool) -> Self {
         self.detach = detach;
         self
@@ -118,6 +184,17 @@ impl<K, V, R, S> Builder<K, V, R, S> {
 
     /// What the group is called in [events](crate::Event::group), and so in metrics and logs, and in the [registry](crate::registry), where it is
     /// found by this name as long as it exists. Costs the calls nothing. Names need not differ. Default: nothing, and in no registry.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # extern crate coflight_core as coflight;
+    /// use coflight::{Group, registry};
+    ///
+    /// let prices: Group<String, u64> = Group::builder().name("prices").build();
+    /// prices.run("coffee", || async { 12 }).await?;
+    /// assert_eq!(registry::overview().get("prices").unwrap().stats.led, 1);
+    /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
+    /// ```
     pub fn name(mut self, name: impl Into<String>) -> Self
     where
         K: Send + Sync + 'static,
@@ -129,6 +206,19 @@ impl<K, V, R, S> Builder<K, V, R, S> {
 
     /// How many flights may be in progress at a time. Beyond that a call for a new key gets [`Error::Full`](crate::Error::Full) at once; joining a flight
     /// in progress still works. A lingering result is not in progress, a forgotten flight is. Default: any number.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # extern crate coflight_core as coflight;
+    /// use coflight::{Entry, Error, Group};
+    ///
+    /// let flights: Group<String, u64> = Group::builder().max_flights(1).build();
+    /// let _busy = flights.enter("Lisbon");
+    ///
+    /// assert_eq!(flights.run("Porto", || async { 55 }).await, Err(Error::Full));
+    /// assert!(matches!(flights.enter("Lisbon"), Entry::Follower(_)));
+    /// # });
+    /// ```
     pub fn max_flights(mut self, flights: usize) -> Self {
         self.chosen.limits.max_flights = Some(flights);
         self
@@ -137,12 +227,39 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     /// How many callers may be aboard one flight, its leader included; at least 1. The next one starts another flight for the same key, whose
     /// work then runs at the same time; [`cancel`](Group::cancel) and [`forget`](Group::forget) mean both. A caller that leaves makes room,
     /// until another flight was started. Default: any number.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// use coflight::{Entry, Group};
+    ///
+    /// let flights: Group<u64, u64> = Group::builder().max_callers(2).build();
+    /// let [first, second, third] = [(); 3].map(|()| flights.enter(&1));
+    ///
+    /// assert!(matches!((first, second), (Entry::Leader(_), Entry::Follower(_))));
+    /// assert!(matches!(third, Entry::Leader(_))); // of another flight
+    /// ```
     pub fn max_callers(mut self, callers: usize) -> Self {
         self.chosen.limits.max_callers = Some(callers);
         self
     }
 
     /// Adds an observer, which is told everything that happens in the group, after those that were added before. Default: none.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # extern crate coflight_core as coflight;
+    /// use std::sync::{Arc, Mutex};
+    /// use coflight::{Event, EventKind, Group};
+    ///
+    /// let log = Arc::new(Mutex::new(Vec::new()));
+    /// let told = Arc::clone(&log);
+    /// let flights: Group<u64, u64> =
+    ///     Group::builder().observer(move |event: &Event<'_, u64>| told.lock().unwrap().push(event.kind())).build();
+    ///
+    /// flights.run(&6, || async { 6 * 7 }).await?;
+    /// assert_eq!(*log.lock().unwrap(), [EventKind::Missed, EventKind::Started, EventKind::Completed]);
+    /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
+    /// ```
     pub fn observer(mut self, observer: impl Observer<K> + 'static) -> Self {
         self.chosen.observers.push(Box::new(observer));
         self
@@ -152,13 +269,12 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     ///
     /// ```
     /// # extern crate coflight_core as coflight;
-    /// use coflight::Group;
+    /// use coflight::{Group, registry};
     ///
-    /// let flights: Group<u64, u64> = Group::builder()
-    ///     .show_keys(|key, f| write!(f, "user {key}"))
-    ///     .observer(|event: &coflight_core::Event<'_, u64>| println!("{}: {}", event.shown_key(), event.kind()))
-    ///     .build();
-    /// # let _ = flights;
+    /// let accounts: Group<u64, String> =
+    ///     Group::builder().name("accounts").show_keys(|number, f| write!(f, "account {number}")).build();
+    /// let _leader = accounts.enter(&42);
+    /// assert_eq!(registry::overview().get("accounts").unwrap().in_flight[0].key, "account 42");
     /// ```
     pub fn show_keys(mut self, show: fn(&K, &mut fmt::Formatter<'_>) -> fmt::Result) -> Self {
         self.chosen.show = Some(show);
@@ -166,6 +282,25 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     }
 
     /// What becomes of a work that failed. Default: [`OnFailure::Share`].
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # extern crate coflight_core as coflight;
+    /// use std::num::ParseIntError;
+    /// use coflight::{OnFailure, TryGroup};
+    /// use futures_lite::future::{yield_now, zip};
+    ///
+    /// let flights: TryGroup<String, u16, ParseIntError> =
+    ///     TryGroup::builder().on_failure(OnFailure::Retry { limit: 3 }).build();
+    /// let bad = || async {
+    ///     yield_now().await; // it takes a moment
+    ///     "80a".parse()
+    /// };
+    /// let (first, second) = zip(flights.try_run("port", bad), flights.try_run("port", || async { "80".parse() })).await;
+    /// assert!(first.is_err()); // what its own work said
+    /// assert_eq!(second?, 80);
+    /// # Ok::<(), coflight_core::TryError<_>>(()) }).unwrap();
+    /// ```
     pub fn on_failure(mut self, on_failure: OnFailure) -> Self {
         self.chosen.on_failure = on_failure;
         self
@@ -173,18 +308,71 @@ impl<K, V, R, S> Builder<K, V, R, S> {
 
     /// Which values of a plain verb are failures, for [`on_failure`](Self::on_failure), [`linger`](Self::linger) and the accounts. The errors of the `try_`
     /// verbs always are. Default: none.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # extern crate coflight_core as coflight;
+    /// use coflight::Group;
+    ///
+    /// // No user is a result like any other, but not one to count as a success.
+    /// let users: Group<u64, Option<String>> = Group::builder().failed_if(Option::is_none).build();
+    /// users.run(&1, || async { Some("Ada".to_owned()) }).await?;
+    /// users.run(&2, || async { None }).await?;
+    /// assert_eq!((users.stats().completed, users.stats().failed), (1, 1));
+    /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
+    /// ```
     pub fn failed_if(mut self, failed: fn(&V) -> bool) -> Self {
         self.chosen.failed_if = Some(failed);
         self
     }
 
     /// Whether failures [linger](Self::linger) like other results. Default: `false`.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # mod coflight { // Its time stands still.
+    /// #     pub use coflight_core::*;
+    /// #     use std::{future::{Pending, pending}, time::Duration};
+    /// #     #[derive(Clone)] pub struct Tokio;
+    /// #     impl Tokio { pub fn current() -> Self { Self } }
+    /// #     impl Clock for Tokio { fn now(&self) -> Duration { Duration::ZERO } }
+    /// #     impl Timer for Tokio { type Sleep = Pending<()>; fn sleep(&self, _: Duration) -> Pending<()> { pending() } }
+    /// #     impl Spawn for Tokio { fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { std::mem::forget(task); } }
+    /// # }
+    /// use std::{num::ParseIntError, time::Duration};
+    /// use coflight::{Tokio, TryGroup};
+    ///
+    /// let ports: TryGroup<String, u16, ParseIntError, Tokio> = TryGroup::builder()
+    ///     .runtime(Tokio::current())
+    ///     .linger(Duration::from_secs(1))
+    ///     .linger_failures(true) // what went wrong is not tried again for a second
+    ///     .build();
+    /// assert!(ports.try_run("http", || async { "80a".parse() }).await.is_err());
+    /// assert!(ports.try_run("http", || async { "80".parse() }).await.is_err());
+    /// assert_eq!(ports.stats().lingered, 1);
+    /// # });
+    /// ```
     pub fn linger_failures(mut self, linger: bool) -> Self {
         self.chosen.linger_failures = linger;
         self
     }
 
     /// The group.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # extern crate coflight_core as coflight;
+    /// use coflight::Group;
+    ///
+    /// /// What all handlers of a program share.
+    /// struct App {
+    ///     users: Group<u64, String>, // what keys and values are is said where the group is kept
+    /// }
+    ///
+    /// let app = App { users: Group::builder().max_flights(1_000).build() };
+    /// assert_eq!(app.users.run(&42, || async { "Ada".to_owned() }).await?, "Ada");
+    /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
+    /// ```
     pub fn build(self) -> Group<K, V, R, S> {
         let Self { runtime, hasher, shards, detach, mut chosen, _flights } = self;
         let table = Table::new(shards.unwrap_or_else(default_shards));
@@ -206,6 +394,35 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     /// ready counts, even if it came late and nobody looked before. A closure of [`run_blocking`](Group::run_blocking) cannot be stopped:
     /// the key stays taken until it returns. If the runtime is shut down its timers ring no more; the limit then holds whenever something else wakes a
     /// caller.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # mod coflight { // To sleep takes a turn, and moves the clock.
+    /// #     pub use coflight_core::*;
+    /// #     use std::{pin::Pin, sync::atomic::{AtomicU64, Ordering::Relaxed}, time::Duration};
+    /// #     static NOW: AtomicU64 = AtomicU64::new(0);
+    /// #     #[derive(Clone)] pub struct Tokio;
+    /// #     impl Tokio { pub fn current() -> Self { Self } }
+    /// #     impl Clock for Tokio { fn now(&self) -> Duration { Duration::from_millis(NOW.load(Relaxed)) } }
+    /// #     impl Timer for Tokio {
+    /// #         type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
+    /// #         fn sleep(&self, time: Duration) -> Self::Sleep {
+    /// #             let then = (self.now() + time).as_millis() as u64;
+    /// #             Box::pin(async move { futures_lite::future::yield_now().await; NOW.fetch_max(then, Relaxed); })
+    /// #         }
+    /// #     }
+    /// # }
+    /// use std::time::Duration;
+    /// use coflight::{Error, Group, Tokio};
+    ///
+    /// let flights: Group<u64, u64, Tokio> =
+    ///     Group::builder().runtime(Tokio::current()).timeout(Duration::from_secs(5)).build();
+    ///
+    /// // A server that never answers.
+    /// assert_eq!(flights.run(&1, || std::future::pending()).await, Err(Error::TimedOut));
+    /// assert!(flights.is_empty());
+    /// # });
+    /// ```
     pub fn timeout(mut self, limit: Duration) -> Self
     where
         R: Timed,
@@ -223,6 +440,42 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     /// overtakes somebody else's work goes on with its own alone. A new leader has the whole time again. With [`OnFailure::Retry`] a failure of the
     /// work beside is its caller's alone, and counts as a try. [`cancel`](Group::cancel) and a [timeout](Self::timeout) end both works, but newcomers wait only
     /// for the leader's to be gone.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # mod coflight { // To sleep takes a turn, and moves the clock.
+    /// #     pub use coflight_core::*;
+    /// #     use std::{pin::Pin, sync::atomic::{AtomicU64, Ordering::Relaxed}, time::Duration};
+    /// #     static NOW: AtomicU64 = AtomicU64::new(0);
+    /// #     #[derive(Clone)] pub struct Tokio;
+    /// #     impl Tokio { pub fn current() -> Self { Self } }
+    /// #     impl Clock for Tokio { fn now(&self) -> Duration { Duration::from_millis(NOW.load(Relaxed)) } }
+    /// #     impl Timer for Tokio {
+    /// #         type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
+    /// #         fn sleep(&self, time: Duration) -> Self::Sleep {
+    /// #             let then = (self.now() + time).as_millis() as u64;
+    /// #             Box::pin(async move { futures_lite::future::yield_now().await; NOW.fetch_max(then, Relaxed); })
+    /// #         }
+    /// #     }
+    /// # }
+    /// use std::time::Duration;
+    /// use coflight::{Group, Role, Tokio};
+    /// use futures_lite::future::{poll_once, yield_now};
+    ///
+    /// let flights: Group<u64, u64, Tokio> =
+    ///     Group::builder().runtime(Tokio::current()).overtake_after(Duration::from_secs(1)).build();
+    ///
+    /// let mut stalled = Box::pin(flights.run(&6, || async {
+    ///     yield_now().await; // it takes a moment
+    ///     0
+    /// }));
+    /// assert_eq!(poll_once(&mut stalled).await, None); // it leads, but nobody polls it any more
+    ///
+    /// let (answer, served) = flights.run(&6, || async { 6 * 7 }).with_served().await;
+    /// assert_eq!((answer, served.role), (Ok(42), Role::Overtook));
+    /// assert_eq!(stalled.await, Ok(42));
+    /// # });
+    /// ```
     pub fn overtake_after(mut self, limit: Duration) -> Self
     where
         R: Timed,
@@ -233,6 +486,35 @@ impl<K, V, R, S> Builder<K, V, R, S> {
 
     /// How long one call may take, from its first poll. Then that caller leaves, with [`Error::WaitTimedOut`](crate::Error::WaitTimedOut), as if it had been dropped: the
     /// others do not notice. Default: any time.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # mod coflight { // To sleep takes a turn, and moves the clock.
+    /// #     pub use coflight_core::*;
+    /// #     use std::{pin::Pin, sync::atomic::{AtomicU64, Ordering::Relaxed}, time::Duration};
+    /// #     static NOW: AtomicU64 = AtomicU64::new(0);
+    /// #     #[derive(Clone)] pub struct Tokio;
+    /// #     impl Tokio { pub fn current() -> Self { Self } }
+    /// #     impl Clock for Tokio { fn now(&self) -> Duration { Duration::from_millis(NOW.load(Relaxed)) } }
+    /// #     impl Timer for Tokio {
+    /// #         type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
+    /// #         fn sleep(&self, time: Duration) -> Self::Sleep {
+    /// #             let then = (self.now() + time).as_millis() as u64;
+    /// #             Box::pin(async move { futures_lite::future::yield_now().await; NOW.fetch_max(then, Relaxed); })
+    /// #         }
+    /// #     }
+    /// # }
+    /// use std::time::Duration;
+    /// use coflight::{Error, Group, Tokio};
+    ///
+    /// let flights: Group<u64, u64, Tokio> =
+    ///     Group::builder().runtime(Tokio::current()).wait_timeout(Duration::from_secs(1)).build();
+    /// let _slow = flights.enter(&6);
+    ///
+    /// assert_eq!(flights.run(&6, || async { 6 * 7 }).await, Err(Error::WaitTimedOut));
+    /// assert!(flights.contains(&6)); // the flight goes on
+    /// # });
+    /// ```
     pub fn wait_timeout(mut self, limit: Duration) -> Self
     where
         R: Timed,
@@ -244,6 +526,36 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     /// How old a flight may be and still be joined. A newcomer that finds an older one starts another, so that the data it gets is never
     /// older than this; the older one goes on, and [`cancel`](Group::cancel) and [`forget`](Group::forget) mean both. Also holds for a result that
     /// [lingers](Self::linger). Default: any age.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # mod coflight { // To sleep takes a turn, and moves the clock.
+    /// #     pub use coflight_core::*;
+    /// #     use std::{pin::Pin, sync::atomic::{AtomicU64, Ordering::Relaxed}, time::Duration};
+    /// #     static NOW: AtomicU64 = AtomicU64::new(0);
+    /// #     #[derive(Clone)] pub struct Tokio;
+    /// #     impl Tokio { pub fn current() -> Self { Self } }
+    /// #     impl Clock for Tokio { fn now(&self) -> Duration { Duration::from_millis(NOW.load(Relaxed)) } }
+    /// #     impl Timer for Tokio {
+    /// #         type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
+    /// #         fn sleep(&self, time: Duration) -> Self::Sleep {
+    /// #             let then = (self.now() + time).as_millis() as u64;
+    /// #             Box::pin(async move { futures_lite::future::yield_now().await; NOW.fetch_max(then, Relaxed); })
+    /// #         }
+    /// #     }
+    /// # }
+    /// use std::time::Duration;
+    /// use coflight::{Entry, Group, Timer, Tokio};
+    ///
+    /// let flights: Group<u64, u64, Tokio> =
+    ///     Group::builder().runtime(Tokio::current()).join_within(Duration::from_secs(1)).build();
+    /// let _slow = flights.enter(&1);
+    /// assert!(matches!(flights.enter(&1), Entry::Follower(_)));
+    ///
+    /// flights.runtime().sleep(Duration::from_secs(2)).await;
+    /// assert!(matches!(flights.enter(&1), Entry::Leader(_))); // what that one reads may be out of date
+    /// # });
+    /// ```
     pub fn join_within(mut self, age: Duration) -> Self
     where
         R: Timed,
@@ -254,6 +566,34 @@ impl<K, V, R, S> Builder<K, V, R, S> {
 
     /// Notes when each flight starts, by the runtime's clock, for the ages of [`Group::in_flight`], the durations of events, and
     /// [`Call::join_within`](crate::Call::join_within). Every limit that needs a clock does this already.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # mod coflight { // To sleep takes a turn, and moves the clock.
+    /// #     pub use coflight_core::*;
+    /// #     use std::{pin::Pin, sync::atomic::{AtomicU64, Ordering::Relaxed}, time::Duration};
+    /// #     static NOW: AtomicU64 = AtomicU64::new(0);
+    /// #     #[derive(Clone)] pub struct Tokio;
+    /// #     impl Tokio { pub fn current() -> Self { Self } }
+    /// #     impl Clock for Tokio { fn now(&self) -> Duration { Duration::from_millis(NOW.load(Relaxed)) } }
+    /// #     impl Timer for Tokio {
+    /// #         type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
+    /// #         fn sleep(&self, time: Duration) -> Self::Sleep {
+    /// #             let then = (self.now() + time).as_millis() as u64;
+    /// #             Box::pin(async move { futures_lite::future::yield_now().await; NOW.fetch_max(then, Relaxed); })
+    /// #         }
+    /// #     }
+    /// # }
+    /// use std::time::Duration;
+    /// use coflight::{Group, Timer, Tokio};
+    ///
+    /// let flights: Group<u64, u64, Tokio> = Group::builder().runtime(Tokio::current()).timed().build();
+    /// let _slow = flights.enter(&1);
+    ///
+    /// flights.runtime().sleep(Duration::from_secs(2)).await;
+    /// assert!(flights.in_flight()[0].age >= Some(Duration::from_secs(2)));
+    /// # });
+    /// ```
     pub fn timed(mut self) -> Self
     where
         R: Timed,
@@ -266,6 +606,30 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     /// linger unless [asked](Self::linger_failures). Default: not at all.
     ///
     /// The memory that a result takes is freed by a task of the runtime when the time is over, or, if the runtime is shut down, at once.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # mod coflight { // Its time stands still.
+    /// #     pub use coflight_core::*;
+    /// #     use std::{future::{Pending, pending}, time::Duration};
+    /// #     #[derive(Clone)] pub struct Tokio;
+    /// #     impl Tokio { pub fn current() -> Self { Self } }
+    /// #     impl Clock for Tokio { fn now(&self) -> Duration { Duration::ZERO } }
+    /// #     impl Timer for Tokio { type Sleep = Pending<()>; fn sleep(&self, _: Duration) -> Pending<()> { pending() } }
+    /// #     impl Spawn for Tokio { fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { std::mem::forget(task); } }
+    /// # }
+    /// use std::time::Duration;
+    /// use coflight::{Group, Tokio};
+    ///
+    /// let prices: Group<String, u64, Tokio> =
+    ///     Group::builder().runtime(Tokio::current()).linger(Duration::from_secs(1)).build();
+    /// assert_eq!(prices.run("coffee", || async { 10 }).await, Ok(10));
+    /// assert_eq!(prices.run("coffee", || async { 12 }).await, Ok(10)); // fresh enough
+    ///
+    /// prices.forget("coffee"); // it has changed
+    /// assert_eq!(prices.run("coffee", || async { 12 }).await, Ok(12));
+    /// # });
+    /// ```
     pub fn linger(mut self, linger: Duration) -> Self
     where
         K: Send + Sync + 'static,

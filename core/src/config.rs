@@ -13,6 +13,27 @@ use crate::sync::{Arc, AtomicUsize, Ordering};
 use crate::time::Time;
 
 /// What becomes of a work that failed: an error of a `try_` verb, or what [`Builder::failed_if`](crate::Builder::failed_if) says.
+///
+/// ```
+/// # futures_lite::future::block_on(async {
+/// # extern crate coflight_core as coflight;
+/// use std::num::ParseIntError;
+/// use coflight::{OnFailure, TryGroup};
+/// use futures_lite::future::{yield_now, zip};
+///
+/// let flights: TryGroup<String, u16, ParseIntError> =
+///     TryGroup::builder().on_failure(OnFailure::Retry { limit: 1 }).build();
+/// let parse = || async {
+///     yield_now().await; // it takes a moment
+///     "80a".parse()
+/// };
+/// let ask = || flights.try_run("port", parse);
+/// zip(ask(), zip(ask(), ask())).await;
+///
+/// let stats = flights.stats();
+/// assert_eq!((stats.led, stats.retries, stats.failed), (1, 1, 1)); // two works for three callers
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnFailure {

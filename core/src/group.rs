@@ -85,12 +85,34 @@ pub type TryGroup<K, T, E, R = NoRuntime, S = DefaultHashBuilder> = Group<K, Res
 
 impl<K, V> Group<K, V> {
     /// A group without a runtime: every verb but [`spawn`](Self::spawn) works, everywhere.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// use coflight::Group;
+    ///
+    /// let flights: Group<String, u64> = Group::new();
+    /// let same = flights.clone(); // another handle, for another task
+    ///
+    /// let _leader = flights.enter("Lisbon");
+    /// assert!(same.contains("Lisbon"));
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::builder().build()
     }
 
     /// Everything that can be chosen.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// use coflight::{Group, registry};
+    ///
+    /// let distances: Group<String, u64> = Group::builder().name("distances").max_flights(1_000).build();
+    ///
+    /// let _leader = distances.enter("Lisbon");
+    /// let overview = registry::overview();
+    /// assert_eq!(overview.get("distances").unwrap().in_flight.len(), 1);
+    /// ```
     pub fn builder() -> Builder<K, V> {
         Builder::new()
     }
@@ -98,6 +120,23 @@ impl<K, V> Group<K, V> {
 
 impl<K, V, R> Group<K, V, R> {
     /// A group with a runtime and the defaults for the rest; short for `Group::builder().runtime(runtime).build()`.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # mod coflight { // A thread for each task.
+    /// #     pub use coflight_core::*;
+    /// #     #[derive(Clone)] pub struct Tokio;
+    /// #     impl Tokio { pub fn current() -> Self { Self } }
+    /// #     impl Spawn for Tokio {
+    /// #         fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { std::thread::spawn(|| futures_lite::future::block_on(task)); }
+    /// #     }
+    /// # }
+    /// use coflight::{Group, Tokio};
+    ///
+    /// let flights: Group<String, u64, Tokio> = Group::with_runtime(Tokio::current());
+    /// assert_eq!(flights.spawn("answer", || async { 42 }).await?, 42);
+    /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn with_runtime(runtime: R) -> Self {
         Builder::new().runtime(runtime).build()
@@ -141,7 +180,8 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     /// # Errors
     ///
     /// [`Error::Panicked`] to followers of a work that panicked, [`Error::Cancelled`] after [`cancel`](Self::cancel), and
-    /// [`Error::Circular`] to a caller whose waiting would never end.
+    /// [`Error::Circular`] to a caller whose waiting would never end. Where there are limits, [`Error::TimedOut`], [`Error::WaitTimedOut`] and
+    /// [`Error::Full`].
     ///
     /// # Panics
     ///
@@ -162,6 +202,24 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     /// polled when it can make progress.
     ///
     /// A leader that leaves, or is never polled again, costs nothing: another caller **continues the same** future.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # extern crate coflight_core as coflight;
+    /// use coflight::Group;
+    /// use futures_lite::future::{poll_once, yield_now};
+    ///
+    /// let flights: Group<u64, u64> = Group::new();
+    /// let mut leader = Box::pin(flights.relay(&6, || async {
+    ///     yield_now().await; // it takes a moment
+    ///     6 * 7
+    /// }));
+    /// assert_eq!(poll_once(&mut leader).await, None);
+    ///
+    /// // The leader is still there, but busy elsewhere: whoever is polled goes on with its work.
+    /// assert_eq!(flights.relay(&6, || async { unreachable!("one was begun") }).await, Ok(42));
+    /// # });
+    /// ```
     ///
     /// # Guarantee and cost
     ///
@@ -201,6 +259,25 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     /// [`relay`](Self::relay); after, a follower takes over with its own work and this caller gets [`Error::Shutdown`], or, if that work is finished before this
     /// caller is polled, its result.
     ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # mod coflight { // A thread for each task.
+    /// #     pub use coflight_core::*;
+    /// #     #[derive(Clone)] pub struct Tokio;
+    /// #     impl Tokio { pub fn current() -> Self { Self } }
+    /// #     impl Spawn for Tokio {
+    /// #         fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { std::thread::spawn(|| futures_lite::future::block_on(task)); }
+    /// #     }
+    /// # }
+    /// use std::thread::{self, ThreadId};
+    /// use coflight::{Group, Tokio};
+    ///
+    /// let flights: Group<u64, ThreadId, Tokio> = Group::with_runtime(Tokio::current());
+    /// let worker = flights.spawn(&1, || async { thread::current().id() }).await?;
+    /// assert_ne!(worker, thread::current().id());
+    /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Cancel safety
     ///
     /// Dropping the future leaves the flight. The work is dropped when the last caller leaves.
@@ -229,6 +306,25 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     ///
     /// Threads and tasks share flights. A thread that waits behind a [`relay`](Self::relay) helps to run it, and one that follows a leader who
     /// leaves takes over.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// use std::thread;
+    /// use coflight::Group;
+    ///
+    /// let flights: Group<u64, u64> = Group::new();
+    /// let ask = || {
+    ///     flights.run_blocking(&6, || {
+    ///         while flights.stats().waiting == 0 {
+    ///             thread::yield_now(); // here it takes until somebody else asks
+    ///         }
+    ///         6 * 7
+    ///     })
+    /// };
+    /// let answers = thread::scope(|scope| [scope.spawn(ask), scope.spawn(ask)].map(|caller| caller.join().unwrap()));
+    /// assert_eq!(answers, [Ok(42), Ok(42)]);
+    /// assert_eq!(flights.stats().led, 1);
+    /// ```
     ///
     /// # Blocking
     ///
@@ -276,6 +372,14 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     /// assert_eq!(answer, 42);
     /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
     /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the [`Leader`](crate::Leader), or the [`Follower`](crate::Follower), leaves the flight.
+    ///
+    /// # Errors
+    ///
+    /// None from `enter` itself. A call that is refused is a follower, whose future is ready at once, with the error.
     pub fn enter<'g, 'k, Q>(&'g self, key: &'k Q) -> Entry<'g, 'k, K, V, R, S, Q>
     where
         Q: ?Sized + AsKey<K>,
@@ -285,6 +389,21 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     }
 
     /// The same verbs, with options for one call.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # extern crate coflight_core as coflight;
+    /// use coflight::{Error, Group};
+    ///
+    /// let flights: Group<u64, String> = Group::builder().max_flights(1).build();
+    /// let _busy = flights.enter(&1);
+    /// assert_eq!(flights.run(&2, || async { "a guest".to_owned() }).await, Err(Error::Full));
+    ///
+    /// // The limit is not for everybody.
+    /// let name = flights.call().max_flights(None).run(&2, || async { "an admin".to_owned() }).await?;
+    /// assert_eq!(name, "an admin");
+    /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
+    /// ```
     pub fn call(&self) -> Call<'_, K, V, R, S> {
         Call::new(self)
     }
@@ -294,11 +413,35 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
 impl<K, T, E, R, S: BuildHasher> Group<K, Result<T, SharedError<E>>, R, S> {
     /// [`run`](Self::run), for work that can fail. The error is shared as it is.
     ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # extern crate coflight_core as coflight;
+    /// use std::num::ParseIntError;
+    /// use coflight::TryGroup;
+    /// use futures_lite::future::{yield_now, zip};
+    ///
+    /// let flights: TryGroup<String, u16, ParseIntError> = TryGroup::new();
+    /// let parse = || async {
+    ///     yield_now().await; // it takes a moment
+    ///     "80a".parse()
+    /// };
+    /// let (first, second) = zip(flights.try_run("port", parse), flights.try_run("port", parse)).await;
+    ///
+    /// let (first, second) = (first.unwrap_err(), second.unwrap_err());
+    /// assert_eq!(first.to_string(), "invalid digit found in string");
+    /// assert!(std::ptr::eq(first.work().unwrap(), second.work().unwrap())); // one error, not a copy
+    /// # });
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`TryError::Work`] with the work's error, [`TryError::Flight`] for those of [`run`](Self::run).
     ///
     /// # Cancel safety
+    ///
+    /// As [`run`](Self::run).
+    ///
+    /// # Panics
     ///
     /// As [`run`](Self::run).
     pub fn try_run<'g, 'k, Q, F, Fut>(
@@ -317,11 +460,28 @@ impl<K, T, E, R, S: BuildHasher> Group<K, Result<T, SharedError<E>>, R, S> {
 
     /// [`relay`](Self::relay), for work that can fail. The error is shared as it is.
     ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # extern crate coflight_core as coflight;
+    /// use std::num::ParseIntError;
+    /// use coflight::{TryError, TryGroup};
+    ///
+    /// let flights: TryGroup<String, u16, ParseIntError> = TryGroup::new();
+    /// let error = flights.try_relay("port", || async { "80a".parse() }).await.unwrap_err();
+    /// assert!(matches!(error, TryError::Work(_)));
+    /// assert_eq!(error.to_string(), "invalid digit found in string");
+    /// # });
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`TryError::Work`] with the work's error, [`TryError::Flight`] for those of [`relay`](Self::relay).
     ///
     /// # Cancel safety
+    ///
+    /// As [`relay`](Self::relay).
+    ///
+    /// # Panics
     ///
     /// As [`relay`](Self::relay).
     pub fn try_relay<'g, 'k, Q, F, Fut>(
@@ -342,11 +502,34 @@ impl<K, T, E, R, S: BuildHasher> Group<K, Result<T, SharedError<E>>, R, S> {
 
     /// [`spawn`](Self::spawn), for work that can fail. The error is shared as it is.
     ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # mod coflight { // A thread for each task.
+    /// #     pub use coflight_core::*;
+    /// #     #[derive(Clone)] pub struct Tokio;
+    /// #     impl Tokio { pub fn current() -> Self { Self } }
+    /// #     impl Spawn for Tokio {
+    /// #         fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { std::thread::spawn(|| futures_lite::future::block_on(task)); }
+    /// #     }
+    /// # }
+    /// use std::num::ParseIntError;
+    /// use coflight::{Tokio, TryGroup};
+    ///
+    /// let flights: TryGroup<String, u16, ParseIntError, Tokio> = TryGroup::with_runtime(Tokio::current());
+    /// let port = flights.try_spawn("port", || async { "80".parse() }).await?;
+    /// assert_eq!(port, 80);
+    /// # Ok::<(), coflight_core::TryError<_>>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`TryError::Work`] with the work's error, [`TryError::Flight`] for those of [`spawn`](Self::spawn).
     ///
     /// # Cancel safety
+    ///
+    /// As [`spawn`](Self::spawn).
+    ///
+    /// # Panics
     ///
     /// As [`spawn`](Self::spawn).
     pub fn try_spawn<'g, 'k, Q, F, Fut>(
@@ -369,6 +552,20 @@ impl<K, T, E, R, S: BuildHasher> Group<K, Result<T, SharedError<E>>, R, S> {
 
     /// [`run_blocking`](Self::run_blocking), for work that can fail. The error is shared as it is.
     ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// use std::num::ParseIntError;
+    /// use coflight::TryGroup;
+    ///
+    /// let flights: TryGroup<String, u16, ParseIntError> = TryGroup::new();
+    /// let port = flights.try_run_blocking("port", || "80".parse())?;
+    /// assert_eq!(port, 80);
+    ///
+    /// let error = flights.try_run_blocking("port", || "80a".parse()).unwrap_err();
+    /// assert_eq!(error.work(), "80a".parse::<u16>().err().as_ref());
+    /// # Ok::<(), coflight_core::TryError<std::num::ParseIntError>>(())
+    /// ```
+    ///
     /// # Blocking
     ///
     /// As [`run_blocking`](Self::run_blocking).
@@ -376,6 +573,10 @@ impl<K, T, E, R, S: BuildHasher> Group<K, Result<T, SharedError<E>>, R, S> {
     /// # Errors
     ///
     /// [`TryError::Work`] with the work's error, [`TryError::Flight`] for those of [`run_blocking`](Self::run_blocking).
+    ///
+    /// # Panics
+    ///
+    /// As [`run_blocking`](Self::run_blocking).
     #[cfg(feature = "std")]
     pub fn try_run_blocking<Q, F>(&self, key: &Q, work: F) -> Result<T, TryError<E>>
     where
@@ -390,6 +591,18 @@ impl<K, T, E, R, S: BuildHasher> Group<K, Result<T, SharedError<E>>, R, S> {
 /// Looking at flights, and ending them.
 impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     /// Whether a flight for `key` is in progress. A result that lingers is not.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// use coflight::Group;
+    ///
+    /// let flights: Group<String, u64> = Group::new();
+    /// let leader = flights.enter("Lisbon");
+    /// assert!(flights.contains("Lisbon") && !flights.contains("Porto"));
+    ///
+    /// drop(leader);
+    /// assert!(!flights.contains("Lisbon"));
+    /// ```
     pub fn contains<Q: ?Sized + AsKey<K>>(&self, key: &Q) -> bool {
         self.find(key).iter().any(|flight| flight.state.load().is_open())
     }
@@ -398,6 +611,26 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     /// progress, or its result lingered.
     ///
     /// For when what the work is fetching has just changed. The old work and a new one may then run at the same time.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # extern crate coflight_core as coflight;
+    /// use coflight::Group;
+    /// use futures_lite::future::{poll_once, yield_now};
+    ///
+    /// let prices: Group<String, u64> = Group::new();
+    /// let mut early = Box::pin(prices.run("coffee", || async {
+    ///     yield_now().await; // it takes a moment
+    ///     10
+    /// }));
+    /// assert_eq!(poll_once(&mut early).await, None); // it has read the price
+    ///
+    /// // Which changes.
+    /// assert!(prices.forget("coffee"));
+    /// assert_eq!(prices.run("coffee", || async { 12 }).await, Ok(12));
+    /// assert_eq!(early.await, Ok(10));
+    /// # });
+    /// ```
     pub fn forget<Q: ?Sized + AsKey<K>>(&self, key: &Q) -> bool {
         self.find(key).iter().filter(|flight| self.forget_flight(flight)).count() > 0
     }
@@ -408,6 +641,22 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     /// The work of [`relay`](Self::relay) and [`spawn`](Self::spawn) is dropped before this returns, or, if another thread is polling it at this moment, after that
     /// poll. That of [`run`](Self::run) lives in its leader's future: it is never polled again, and dropped when the leader, who is woken, is
     /// polled or dropped.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # extern crate coflight_core as coflight;
+    /// use coflight::{Error, Group};
+    /// use futures_lite::future::poll_once;
+    ///
+    /// let reports: Group<String, u64> = Group::new();
+    /// let mut caller = Box::pin(reports.run("sales", || std::future::pending()));
+    /// assert_eq!(poll_once(&mut caller).await, None);
+    ///
+    /// assert!(reports.cancel("sales"));
+    /// assert_eq!(caller.await, Err(Error::Cancelled));
+    /// assert!(!reports.cancel("sales")); // there is nothing left
+    /// # });
+    /// ```
     pub fn cancel<Q: ?Sized + AsKey<K>>(&self, key: &Q) -> bool {
         self.find(key).iter().filter(|flight| self.cancel_flight(flight)).count() > 0
     }
@@ -423,21 +672,75 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
 impl<K, V, R, S> Group<K, V, R, S> {
     /// How many flights are in progress, those that were forgotten not counted. Each is counted at some moment during the call, not all
     /// at one.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// use coflight::Group;
+    ///
+    /// let flights: Group<u64, u64> = Group::new();
+    /// let callers = [&1, &2, &2].map(|key| flights.enter(key));
+    /// assert_eq!(flights.len(), 2); // two of them share one
+    ///
+    /// drop(callers);
+    /// assert_eq!(flights.len(), 0);
+    /// ```
     pub fn len(&self) -> usize {
         self.inner.table.count_open()
     }
 
     /// Whether no flight is in progress.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// use coflight::Group;
+    ///
+    /// let flights: Group<u64, u64> = Group::new();
+    /// let leader = flights.enter(&1);
+    /// assert!(!flights.is_empty());
+    ///
+    /// drop(leader);
+    /// assert!(flights.is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// [Forgets](Self::forget) every flight; returns how many.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # extern crate coflight_core as coflight;
+    /// use coflight::Group;
+    ///
+    /// let prices: Group<String, u64> = Group::new();
+    /// let _early = [prices.enter("coffee"), prices.enter("tea")];
+    ///
+    /// // A new list of prices.
+    /// assert_eq!(prices.forget_all(), 2);
+    /// assert_eq!(prices.run("coffee", || async { 12 }).await, Ok(12)); // does not wait for an old one
+    /// # });
+    /// ```
     pub fn forget_all(&self) -> usize {
         self.inner.table.all().iter().filter(|flight| self.forget_flight(flight)).count()
     }
 
     /// [Cancels](Self::cancel) every flight; returns how many.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # extern crate coflight_core as coflight;
+    /// use coflight::{Error, Group};
+    /// use futures_lite::future::poll_once;
+    ///
+    /// let flights: Group<u64, u64> = Group::new();
+    /// let mut caller = Box::pin(flights.run(&1, || std::future::pending()));
+    /// assert_eq!(poll_once(&mut caller).await, None);
+    ///
+    /// // The program is about to end.
+    /// assert_eq!(flights.cancel_all(), 1);
+    /// assert_eq!(caller.await, Err(Error::Cancelled));
+    /// # });
+    /// ```
     pub fn cancel_all(&self) -> usize {
         let all = self.inner.table.all();
         let cancel = |flight: &&FlightRef<K, V>| !flight.state.load().is_forgotten() && self.cancel_flight(flight);
@@ -470,16 +773,65 @@ impl<K, V, R, S> Group<K, V, R, S> {
     ///
     /// Every count is exact: a call that has returned is in it, and [`calls`](Stats::calls) is the sum of its parts at any moment. Calls that
     /// are being made meanwhile may be in it or not. On targets whose words have 32 bits the counts of what callers did come round after 2³².
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # extern crate coflight_core as coflight;
+    /// use coflight::Group;
+    /// use futures_lite::future::{yield_now, zip};
+    ///
+    /// let flights: Group<u64, u64> = Group::new();
+    /// let ask = || {
+    ///     flights.run(&6, || async {
+    ///         yield_now().await; // it takes a moment
+    ///         6 * 7
+    ///     })
+    /// };
+    /// zip(ask(), ask()).await;
+    ///
+    /// let stats = flights.stats();
+    /// assert_eq!((stats.led, stats.joined, stats.completed), (1, 1, 1));
+    /// assert_eq!(stats.hit_rate(), 0.5);
+    /// # });
+    /// ```
     pub fn stats(&self) -> Stats {
         self.inner.accounts.stats()
     }
 
     /// Starts counting anew; returns what was counted until now. Flights in progress stay so, and are counted again when they end.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # extern crate coflight_core as coflight;
+    /// use coflight::Group;
+    ///
+    /// let flights: Group<u64, u64> = Group::new();
+    /// flights.run(&6, || async { 6 * 7 }).await?;
+    /// let _busy = flights.enter(&7);
+    ///
+    /// assert_eq!(flights.reset_stats().led, 2);
+    /// let stats = flights.stats();
+    /// assert_eq!((stats.led, stats.in_flight), (0, 1));
+    /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
+    /// ```
     pub fn reset_stats(&self) -> Stats {
         self.inner.accounts.reset()
     }
 
     /// The flights in progress, each as it was at some moment during the call, in no particular order.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// use coflight::{Group, Verb};
+    ///
+    /// let flights: Group<String, u64> = Group::new();
+    /// let _callers = [flights.enter("Lisbon"), flights.enter("Lisbon")];
+    ///
+    /// for flight in flights.in_flight() {
+    ///     assert_eq!((flight.key.as_str(), flight.callers, flight.verb), ("Lisbon", 2, Verb::Enter));
+    /// }
+    /// assert_eq!(flights.in_flight().len(), 1);
+    /// ```
     pub fn in_flight(&self) -> Vec<InFlight<K>>
     where
         K: Clone,
@@ -496,11 +848,52 @@ impl<K, V, R, S> Group<K, V, R, S> {
     }
 
     /// The runtime this group was built with.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # mod coflight { // To sleep takes a turn, and moves the clock.
+    /// #     pub use coflight_core::*;
+    /// #     use std::{pin::Pin, sync::atomic::{AtomicU64, Ordering::Relaxed}, time::Duration};
+    /// #     static NOW: AtomicU64 = AtomicU64::new(0);
+    /// #     #[derive(Clone)] pub struct Tokio;
+    /// #     impl Tokio { pub fn current() -> Self { Self } }
+    /// #     impl Clock for Tokio { fn now(&self) -> Duration { Duration::from_millis(NOW.load(Relaxed)) } }
+    /// #     impl Timer for Tokio {
+    /// #         type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
+    /// #         fn sleep(&self, time: Duration) -> Self::Sleep {
+    /// #             let then = (self.now() + time).as_millis() as u64;
+    /// #             Box::pin(async move { futures_lite::future::yield_now().await; NOW.fetch_max(then, Relaxed); })
+    /// #         }
+    /// #     }
+    /// # }
+    /// use std::time::Duration;
+    /// use coflight::{Clock, Group, Timer, Tokio};
+    ///
+    /// let flights: Group<u64, u64, Tokio> = Group::with_runtime(Tokio::current());
+    ///
+    /// // Pauses as the group's limits do, whichever runtime it has.
+    /// let runtime = flights.runtime();
+    /// let before = runtime.now();
+    /// runtime.sleep(Duration::from_secs(1)).await;
+    /// assert!(runtime.now() - before >= Duration::from_secs(1));
+    /// # });
+    /// ```
     pub fn runtime(&self) -> &R {
         &self.inner.runtime
     }
 
     /// The hasher this group was built with.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// use std::hash::BuildHasher;
+    /// use coflight::Group;
+    ///
+    /// let users: Group<u64, String> = Group::new();
+    /// // Another group that hashes alike.
+    /// let rights: Group<u64, u32> = Group::builder().hasher(users.hasher().clone()).build();
+    /// assert_eq!(users.hasher().hash_one(42), rights.hasher().hash_one(42));
+    /// ```
     pub fn hasher(&self) -> &S {
         &self.inner.hasher
     }

@@ -10,10 +10,32 @@ use core::hash::{BuildHasher, Hasher};
 /// [`Builder::hasher`](crate::Builder::hasher).
 ///
 /// [`std::collections::hash_map::RandomState`]: https://doc.rust-lang.org/std/collections/hash_map/struct.RandomState.html
+///
+/// ```
+/// # extern crate coflight_core as coflight;
+/// use std::hash::BuildHasher;
+/// use coflight::DefaultHashBuilder;
+///
+/// let builder = DefaultHashBuilder::default();
+/// assert_eq!(builder.hash_one("key"), builder.clone().hash_one("key"));
+/// // Another one has another seed.
+/// assert_ne!(builder.hash_one("key"), DefaultHashBuilder::default().hash_one("key"));
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct DefaultHashBuilder(hashbrown::DefaultHashBuilder);
 
 /// The hasher that [`DefaultHashBuilder`] builds.
+///
+/// ```
+/// # extern crate coflight_core as coflight;
+/// use std::hash::{BuildHasher, Hash, Hasher};
+/// use coflight::{DefaultHashBuilder, DefaultHasher};
+///
+/// let builder = DefaultHashBuilder::default();
+/// let mut hasher: DefaultHasher = builder.build_hasher();
+/// "key".hash(&mut hasher);
+/// assert_eq!(hasher.finish(), builder.hash_one("key"));
+/// ```
 #[derive(Clone)]
 pub struct DefaultHasher(<hashbrown::DefaultHashBuilder as BuildHasher>::Hasher);
 

@@ -12,7 +12,7 @@ use core::hash::Hash;
 ///
 /// ```
 /// # extern crate coflight_core as coflight;
-/// use coflight::AsKey;
+/// use coflight::{AsKey, Group};
 ///
 /// #[derive(Hash)]
 /// struct Route<'a>(&'a str, &'a str);
@@ -26,7 +26,6 @@ use core::hash::Hash;
 ///     }
 /// }
 ///
-/// # use coflight_core::Group;
 /// let flights: Group<(String, String), u64> = Group::new();
 /// # futures_lite::future::block_on(async {
 /// let minutes = flights.run(&Route("Lisbon", "Porto"), || async { 55 }).await;

@@ -12,6 +12,19 @@ use crate::served::{Reports, Served, WithServed};
 
 pin_project! {
     /// The future of a `try_` verb. Does nothing until polled; as cancel safe as the verb's own future.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # extern crate coflight_core as coflight;
+    /// use std::num::ParseIntError;
+    /// use coflight::TryGroup;
+    ///
+    /// let flights: TryGroup<String, u16, ParseIntError> = TryGroup::new();
+    /// let port = flights.try_run("port", || async { "80".parse() });
+    /// assert_eq!(flights.stats().calls(), 0); // not asked yet
+    /// assert_eq!(port.await?, 80);
+    /// # Ok::<(), coflight_core::TryError<_>>(()) }).unwrap();
+    /// ```
     #[must_use = "futures do nothing unless polled"]
     pub struct Try<Fut> {
         #[pin]
@@ -25,6 +38,19 @@ impl<Fut> Try<Fut> {
     }
 
     /// Also says how the caller was served.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # extern crate coflight_core as coflight;
+    /// use std::num::ParseIntError;
+    /// use coflight::{Role, TryGroup};
+    ///
+    /// let flights: TryGroup<String, u16, ParseIntError> = TryGroup::new();
+    /// let (port, served) = flights.try_run("port", || async { "80".parse() }).with_served().await;
+    /// assert_eq!(port?, 80);
+    /// assert_eq!((served.role, served.callers), (Role::Led, 1));
+    /// # Ok::<(), coflight_core::TryError<_>>(()) }).unwrap();
+    /// ```
     pub fn with_served(self) -> WithServed<Self> {
         WithServed::new(self)
     }

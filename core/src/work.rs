@@ -10,6 +10,24 @@ use crate::error::SharedError;
 /// A work that was not begun. Every closure that returns a future is one.
 ///
 /// Not to be implemented elsewhere: it is public only because the verbs' futures name it.
+///
+/// ```
+/// # futures_lite::future::block_on(async {
+/// # extern crate coflight_core as coflight;
+/// use coflight::{DefaultHashBuilder, Error, Group, NoRuntime, Relay, Work};
+///
+/// /// Takes a call that was made elsewhere: `Work` is what its future asks of `F`.
+/// async fn doubled<F>(call: Relay<'_, '_, u64, u64, NoRuntime, DefaultHashBuilder, u64, F>) -> Result<u64, Error>
+/// where
+///     F: Work<u64, Future: Send + 'static>,
+/// {
+///     Ok(2 * call.await?)
+/// }
+///
+/// let flights: Group<u64, u64> = Group::new();
+/// assert_eq!(doubled(flights.relay(&1, || async { 21 })).await?, 42);
+/// # Ok::<(), coflight_core::Error>(()) }).unwrap();
+/// ```
 pub trait Work<V> {
     /// The work itself.
     type Future: Future<Output = V>;
@@ -38,6 +56,24 @@ where
 }
 
 /// The work of a `try_` verb: its errors are made shareable, and are failures.
+///
+/// ```
+/// # futures_lite::future::block_on(async {
+/// # extern crate coflight_core as coflight;
+/// use std::num::ParseIntError;
+/// use coflight::{DefaultHashBuilder, Fallible, NoRuntime, Relay, SharedError, Try, TryGroup};
+///
+/// /// Keeps a call without a box; `F` is the work.
+/// struct Lookup<'a, F> {
+///     port: Try<Relay<'a, 'a, String, Port, NoRuntime, DefaultHashBuilder, str, Fallible<F, ParseIntError>>>,
+/// }
+/// type Port = Result<u16, SharedError<ParseIntError>>;
+///
+/// let flights: TryGroup<String, u16, ParseIntError> = TryGroup::new();
+/// let lookup = Lookup { port: flights.try_relay("http", || async { "80".parse() }) };
+/// assert_eq!(lookup.port.await?, 80);
+/// # Ok::<(), coflight_core::TryError<_>>(()) }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Fallible<F, E> {
     work: F,
