@@ -11,7 +11,7 @@ typos
 step "links"
 broken=$(git ls-files '*.md' | while read -r file; do
     # Not those to other sites, to headings, and to items, which rustdoc resolves.
-    grep -oE '\]\([^)]+\)' "$file" | sed -E 's/^\]\(//; s/[#)].*$//' | grep -vE '^$|^https?:|^[A-Za-z_:]+$' | while read -r path; do
+    grep -oE '\]\([^)]+\)' "$file" | sed -E 's/^\]\(//; s/[#)].*$//' | grep -vE '^$|^https?:|^([a-z]+@)?[A-Za-z_:]+$' | while read -r path; do
         [ -e "$(dirname "$file")/$path" ] || echo "  $file: $path"
     done || true
 done)
