@@ -196,7 +196,7 @@ newer_rust() {
 }
 
 check_careful() {
-    need_tool cargo-careful
+    need_tool cargo-careful 0.4.10
     newer_rust
     begin careful "the standard library with its own assertions, and values of types that cannot be so"
     export LD_LIBRARY_PATH=$newer/usr/lib/$(uname -m)-linux-gnu RUSTC=$newer/usr/bin/rustc CARGO=$newer/usr/bin/cargo RUSTC_BOOTSTRAP=1
