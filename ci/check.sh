@@ -18,6 +18,15 @@ for patch in ci/bugs/*.patch; do
         exit 1
     }
 done
+# And no more rows than patches, and their number.
+bugs=$(find ci/bugs -name '*.patch' | wc -l)
+runs=$(sed -n 's/^Caught by: //p' ci/bugs/*.patch | tr ',' '\n' | wc -l)
+rows=$(sed -n '/^### Planted bugs$/,/^## /p' docs/verification.md | grep -c '^| `' || true)
+[ "$rows" = "$bugs" ] || { echo "error: docs/verification.md has $rows rows of planted bugs, but there are $bugs" >&2; exit 1; }
+grep -qF "$bugs bugs, which $runs runs of scripts must notice" docs/verification.md || {
+    echo "error: docs/verification.md should say: $bugs bugs, which $runs runs of scripts must notice" >&2
+    exit 1
+}
 step "lints"
 cargo clippy --workspace --all-targets --quiet -- -D warnings
 cargo clippy -p coflight-core --no-default-features --quiet -- -D warnings

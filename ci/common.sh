@@ -1,5 +1,6 @@
-# Sourced by the other scripts: strict mode, the repository as working folder, and ways to get what is missing. A script ends with 1 if it found
-# something, and with 3 if it could not look.
+# Sourced by the other scripts: strict mode, the repository as working folder, and ways to get what is missing. A script ends with 3 if it could not
+# look, and with 1 if it found something; one that only runs a tool ends as that tool does, with cargo's 101 or nextest's 100. Those that must notice planted bugs end
+# with 1 then.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -29,8 +30,7 @@ install_packages() {
         echo "error: please install: $* (as root on Debian: apt-get install $*)" >&2
         exit 3
     fi
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --allow-downgrades "$@" >/dev/null
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --allow-downgrades "$@" >/dev/null || exit 3
 }
 
 need_rust() {
@@ -47,9 +47,10 @@ need_rust() {
 need_msrv() {
     need_rust
     if ! /usr/bin/rustc --version 2>/dev/null | grep -q '^rustc 1\.85\.' || [ ! -e /usr/lib/rustlib/src/rust/library ]; then
-        [ "$(id -u)" != 0 ] || apt-get update -qq
+        # Without apt there is none, which is said below.
+        [ "$(id -u)" != 0 ] || apt-get update -qq || true
         local version
-        version=$(apt-cache madison rustc-web 2>/dev/null | awk '$3 ~ /^1\.85\./ { print $3; exit }')
+        version=$(apt-cache madison rustc-web 2>/dev/null | awk '$3 ~ /^1\.85\./ { print $3; exit }' || true)
         if [ -z "$version" ]; then
             echo "error: this needs Rust 1.85 and its sources as /usr/bin/rustc (Debian 12: rustc-web, cargo-web, libstd-rust-web-dev, rust-web-src)" >&2
             exit 3
@@ -75,7 +76,8 @@ nightly() {
     fi
 }
 
-# need_tool TOOL [VERSION]: a subcommand of cargo, or a tool like one, built from the registry if it is missing.
+# need_tool TOOL VERSION: a subcommand of cargo, or a tool like one, built from the registry if it is missing, in that version, so that a new release of it changes
+# nothing here. Whichever is installed already is taken as it is.
 need_tool() {
     command -v "$1" >/dev/null && return
     need_rust
@@ -83,7 +85,7 @@ need_tool() {
     # In a folder of its own, so that the target folder of this project stays what it is.
     local folder
     folder=$(mktemp -d)
-    CARGO_TARGET_DIR=$folder cargo install --quiet --locked --root "${CARGO_HOME:-$HOME/.cargo}" "$1${2:+@$2}" || exit 3
+    CARGO_TARGET_DIR=$folder cargo install --quiet --locked --root "${CARGO_HOME:-$HOME/.cargo}" "$1@$2" || exit 3
     rm -rf "$folder"
     export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 }

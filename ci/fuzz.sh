@@ -3,7 +3,7 @@
 # found is kept in fuzz/corpus, so that the next run goes on from there.
 source "$(dirname "$0")/common.sh"
 need_rust
-need_tool cargo-fuzz
+need_tool cargo-fuzz 0.13.2
 
 # Built in its own way, so in a folder of its own.
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target/fuzz}"

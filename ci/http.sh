@@ -13,7 +13,19 @@ out=target/http
 rm -rf "$out"
 mkdir -p "$out"
 started=()
-trap 'for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done; wait' EXIT
+# Where PostgreSQL keeps its data, once there is such a folder, and what its programs are run as.
+cluster='' postgres='' owner=$(id -un)
+as_owner() {
+    if [ "$(id -un)" = "$owner" ]; then "$@"; else runuser -u "$owner" -- "$@"; fi
+}
+clean_up() {
+    for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done
+    wait
+    [ -n "$cluster" ] || return 0
+    [ ! -e "$cluster/data/postmaster.pid" ] || as_owner "$postgres/pg_ctl" -D "$cluster/data" -m immediate stop >/dev/null || true
+    rm -rf "$cluster"
+}
+trap clean_up EXIT
 
 fail() {
     echo "error: $*" >&2
@@ -229,17 +241,23 @@ tail -n 2 "$out/proxy.log"
 grep -q ' GET 127.0.0.1[^ ]*/slow?ms=…&token=… 200 joined ' "$out/proxy.out" || fail "no such line in the access log"
 ! grep -q do-not-show "$out/proxy.out" || fail "a secret in the access log"
 
+# queried URL: how often that service has asked its database.
+queried() {
+    curl -s "$1/stats" | awk '/^[0-9]+ queries of / { print $1; found = 1 } END { exit !found }' || fail "/stats of $1 does not say how many queries there were"
+}
+
 # service NAME COMMAND...: a hundred callers of one user are few queries.
 service() {
     serve "$@"
-    local url=${!1}
-    before=$(curl -s "$url/stats" | awk '/queries of/ { print $1 }')
+    local url=${!1} before after queries
+    before=$(queried "$url")
     seq 100 | xargs -P 100 -I{} curl -s "$url/users/42" | sort | uniq -c >"$out/answers" || true
-    local queries
-    queries=$(($(curl -s "$url/stats" | awk '/queries of/ { print $1 }') - before))
+    after=$(queried "$url")
+    queries=$((after - before))
     echo "$1, $(curl -s "$url/stats" | awk '/queries of/ { print $4 }'): 100 callers, $queries queries"
-    seq 100 | xargs -P 100 -I{} curl -s "$url/users/42" >"$out/users"
+    seq 100 | xargs -P 100 -I{} curl -s "$url/users/42" >"$out/users" || true
     [ "$(grep -o '"name":"user 42","posts":200}' "$out/users" | wc -l)" = 100 ] || fail "wrong answers: $(head -c 300 "$out/users")"
+    [ "$queries" -ge 1 ] || fail "nobody asked the database"
     [ "$queries" -lt 50 ] || fail "not coalesced"
     [ "$(curl -s -o /dev/null -w '%{http_code}' "$url/users/4711")" = 404 ] || fail "a user who does not exist is not a 404"
     local pid=$1_pid
@@ -252,30 +270,22 @@ service axum "$bin/axum" 127.0.0.1:0
 service actix "$bin/actix" 127.0.0.1:0
 
 step "the web services on PostgreSQL"
-postgres=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -n 1)
+find_postgres() {
+    ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -n 1 || true
+}
+postgres=$(find_postgres)
 if [ -z "$postgres" ]; then
     install_packages postgresql
-    postgres=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)
+    postgres=$(find_postgres)
+    [ -n "$postgres" ] || { echo "error: PostgreSQL is still missing after installing: postgresql" >&2; exit 3; }
 fi
 # PostgreSQL does not run as root.
+[ "$(id -u)" != 0 ] || owner=postgres
 cluster=$(mktemp -d)
-owner=$(id -un)
-if [ "$(id -u)" = 0 ]; then
-    owner=postgres
-    chown postgres "$cluster"
-fi
-as_owner() {
-    if [ "$(id -un)" = "$owner" ]; then "$@"; else runuser -u "$owner" -- "$@"; fi
-}
+[ "$(id -un)" = "$owner" ] || chown "$owner" "$cluster"
 as_owner "$postgres/initdb" -D "$cluster/data" -U coflight --auth=trust >/dev/null
 # On a socket in its own folder, which nobody else can open.
 as_owner "$postgres/pg_ctl" -D "$cluster/data" -o "-c listen_addresses='' -k $cluster -c fsync=off" -l "$cluster/log" -w start >/dev/null
 export DATABASE_URL="host=$cluster user=coflight dbname=postgres"
-failed=0
-(
-    service axum "$bin/axum" 127.0.0.1:0
-    service actix "$bin/actix" 127.0.0.1:0
-) || failed=1
-as_owner "$postgres/pg_ctl" -D "$cluster/data" -m immediate stop >/dev/null
-rm -rf "$cluster"
-[ "$failed" = 0 ] || exit 1
+service axum "$bin/axum" 127.0.0.1:0
+service actix "$bin/actix" 127.0.0.1:0

@@ -5,24 +5,24 @@ source "$(dirname "$0")/common.sh"
 need_rust
 
 step "spelling"
-command -v typos >/dev/null || need_tool typos-cli
+command -v typos >/dev/null || need_tool typos-cli 1.52.0
 typos
 
 step "links"
 broken=$(git ls-files '*.md' | while read -r file; do
     # Not those to other sites, to headings, and to items, which rustdoc resolves.
-    grep -oE '\]\([^)]+\)' "$file" | sed -E 's/^\]\(//; s/[#)].*$//' | grep -vE '^$|^https?:|^[A-Za-z_:]+$' | while read -r path; do
+    grep -oE '\]\([^)]+\)' "$file" | sed -E 's/^\]\(//; s/[#)].*$//' | grep -vE '^$|^https?:|^([a-z]+@)?[A-Za-z_:]+$' | while read -r path; do
         [ -e "$(dirname "$file")/$path" ] || echo "  $file: $path"
     done || true
 done)
 [ -z "$broken" ] || { printf 'error: there is no such file:\n%s\n' "$broken" >&2; exit 1; }
 
 step "dependencies: unused ones"
-need_tool cargo-machete
+need_tool cargo-machete 0.9.2
 cargo machete
 
 step "dependencies: licences, duplicates, sources"
-need_tool cargo-deny
+need_tool cargo-deny 0.20.2
 cargo deny --log-level error check licenses bans sources
 
 step "dependencies: what each feature brings along"
@@ -40,11 +40,13 @@ published | while read -r package; do
 done
 
 step "public items"
-need_tool cargo-public-api
+need_tool cargo-public-api 0.52.0
+# What is missing is said here, and not into the log.
+nightly --version >/dev/null
 mkdir -p docs/api
 new=$(mktemp -d)
 published | while read -r package; do
-    CARGO_TARGET_DIR=target/hygiene cargo +nightly --quiet public-api -sss --color never -p "$package" --all-features >"$new/$package.txt" 2>"$new/log" || {
+    CARGO_TARGET_DIR=target/hygiene nightly --quiet public-api -sss --color never -p "$package" --all-features >"$new/$package.txt" 2>"$new/log" || {
         cat "$new/log" >&2
         exit 3
     }

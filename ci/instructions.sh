@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # How many instructions the hot paths take, counted by callgrind, which says the same on a busy machine as on an idle one. Fails if any of them takes
-# over 3 % more than benches/instructions/baseline.txt says. `ci/instructions.sh update` writes that file anew.
+# over 3 % more than benches/instructions/baseline.txt says, and cannot tell with another compiler than that which the file names. `ci/instructions.sh update`
+# writes that file anew.
 source "$(dirname "$0")/common.sh"
 need_rust
 need valgrind valgrind
@@ -37,8 +38,8 @@ if [ "${1:-}" = update ]; then
 fi
 if [ "$(head -n 1 "$baseline")" != "$compiler" ]; then
     echo "$counted"
-    echo "not compared: the baseline is of another compiler: $(head -n 1 "$baseline")"
-    exit
+    echo "error: not compared, because the baseline is of another compiler: $(head -n 1 "$baseline")" >&2
+    exit 3
 fi
 awk 'NR == FNR { if ($1 != "#") before[$1] = $2; next }
     {

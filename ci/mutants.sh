@@ -4,7 +4,7 @@
 # nothing that could be seen are left out, with reasons, in .cargo/mutants.toml.
 source "$(dirname "$0")/common.sh"
 need_rust
-need_tool cargo-mutants
+need_tool cargo-mutants 27.1.0
 
 out=$PWD/target/mutants
 # In a copy, so that this tree can be worked on meanwhile.

@@ -10,6 +10,7 @@
 #   7. They are published, each after those that it depends on, and the commit gets a tag.
 source "$(dirname "$0")/common.sh"
 need_rust
+need jq jq
 [ $# = 1 ] || { echo "error: ci/release.sh --dry-run, or ci/release.sh VERSION" >&2; exit 2; }
 version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 heading="## $version"
@@ -36,7 +37,7 @@ step "3. hygiene"
 ./ci/hygiene.sh
 
 step "4. every two features, and the oldest versions"
-need_tool cargo-hack
+need_tool cargo-hack 0.6.46
 export CARGO_TARGET_DIR=$PWD/target/release-checks
 cargo hack --quiet check -p coflight --lib --feature-powerset --depth 2 --exclude-features default
 # As users get them: what only tests and examples depend on would ask for newer ones.
@@ -58,7 +59,7 @@ rm -rf "$oldest"
 step "5. nothing that programs rely on is gone"
 last=$(git describe --tags --abbrev=0 --match 'v*' 2>/dev/null || true)
 if [ -n "$last" ]; then
-    need_tool cargo-semver-checks
+    need_tool cargo-semver-checks 0.51.0
     cargo semver-checks --baseline-rev "$last" "${selected[@]}"
 else
     echo "  there was no release yet"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the whole suite: the contract on every runtime, the tests of the systems coflight replaces, memory, and all documentation.
-# Installs what is missing, or says what is.
+# Takes what is there: without cargo-nextest it runs them by `cargo test`, and without a redis-server it leaves out what needs one, which ci/cluster.sh runs. It says so.
 source "$(dirname "$0")/common.sh"
 need_rust
 

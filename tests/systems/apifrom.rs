@@ -1,6 +1,6 @@
 //! apifrom: a coalescer for each function, by intent, since the published one does not run.
 //!
-//! Waits for: the attribute with summed stats, and the web layer.
+//! Here the group is written out. The attribute is tested in `attribute`, the sum of stats in `registry`, and its middleware, the layer, in `coflight-tower`.
 
 use std::time::Duration;
 

@@ -1,7 +1,5 @@
 //! cacheflight: what happens to a key in flight, and under load. Its timeouts and its cap are in `cacheflight_limits`, its events and
 //! metadata in `cacheflight_observed`.
-//!
-//! Waits for: nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,6 +1,4 @@
 //! cacheflight: timeouts, and the cap on keys in flight.
-//!
-//! Waits for: nothing.
 
 use std::sync::Arc;
 use std::time::Duration;

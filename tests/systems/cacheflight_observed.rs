@@ -1,6 +1,6 @@
 //! cacheflight: events, with their durations, and metadata.
 //!
-//! Waits for: nothing; the metrics that it suggests are held to the accounts by the tests in `observe`.
+//! The metrics that it suggests are held to the accounts by the tests in `observe`.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! concurrent-coalesce: one decorator for sync and async functions, with the arguments as key. Here the key is written out; each test has
 //! a form for tasks and one for threads.
 //!
-//! Waits for: the attribute.
+//! The decorator is the attribute: its tests are those in `attribute`.
 
 use std::sync::Arc;
 

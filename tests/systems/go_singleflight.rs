@@ -1,6 +1,4 @@
 //! Go's `golang.org/x/sync/singleflight`: for goroutines, which are tasks here and, where the form differs, threads.
-//!
-//! Waits for: nothing.
 
 use std::panic::panic_any;
 use std::sync::Arc;

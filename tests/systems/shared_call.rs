@@ -1,6 +1,6 @@
 //! shared-call: one object for threads and one for asyncio. Its stats are `hits`, `misses`, `failed`, `in_flight` and `hit_rate` here.
 //!
-//! Waits for: the attribute, and the examples with its load test.
+//! Here the group is written out; what is decorated is tested in `attribute`. Its load test is the example `stampede`.
 
 use std::sync::Arc;
 

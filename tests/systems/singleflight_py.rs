@@ -1,7 +1,7 @@
 //! singleflight for Python: the same calls for threads, green threads and asyncio. Its tests of wrong types are those of what does not
 //! compile: see `coflight_tests::compile_fail`.
 //!
-//! Waits for: the attribute, which is what its `wrap` is, in each of the three.
+//! Here the group is written out. Its `wrap` is the attribute, whose tests are those in `attribute`.
 
 use coflight_tests::*;
 

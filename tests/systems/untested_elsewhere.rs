@@ -1,6 +1,4 @@
 //! What none of those systems tests, and most of them get wrong.
-//!
-//! Waits for: nothing.
 
 use std::hash::{BuildHasher, Hasher};
 use std::sync::{Arc, Mutex};

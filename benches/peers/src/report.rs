@@ -146,7 +146,7 @@ fn lines(all: &[Vec<Measured>]) -> Vec<Line> {
     let flat = |to: &str| Some(run(to)?.median() / run("fan_in_100")?.median());
     for callers in ["1000", "10000", "100000", "1000000"] {
         let what = format!("fan-in of {callers}, a caller, × fan-in of 100");
-        add(what, flat(&format!("fan_in_{callers}")), 1.5, true);
+        add(what, flat(&format!("fan_in_{callers}")), 1.1, true);
     }
     lines
 }
