@@ -207,21 +207,14 @@ pub enum TryError<E> {
 /// # extern crate coflight_core as coflight;
 /// # futures_lite::future::block_on(async {
 /// use std::io;
-/// use coflight::{SharedError, TryError, TryGroup};
-/// use futures_lite::future;
+/// use coflight::{Entry, SharedError, TryError, TryGroup, Turn};
 ///
 /// let flights: TryGroup<u64, String, io::Error> = TryGroup::new();
-/// let ask = || async {
-///     let fail = || async {
-///         future::yield_now().await; // it takes a moment
-///         Err(io::Error::other("no answer"))
-///     };
-///     match flights.try_run(&7, fail).await {
-///         Err(TryError::Work(error)) => error,
-///         other => unreachable!("the work fails: {other:?}"),
-///     }
-/// };
-/// let (one, other): (SharedError<io::Error>, SharedError<io::Error>) = future::zip(ask(), ask()).await;
+/// let Entry::Leader(leader) = flights.enter(&7) else { unreachable!("nobody came before") };
+/// let Entry::Follower(follower) = flights.enter(&7) else { unreachable!("there is a leader") };
+///
+/// let Err(TryError::Work(one)) = leader.try_complete(Err(io::Error::other("no answer"))) else { unreachable!() };
+/// let Ok(Turn::Value(Err(other))) = follower.await else { unreachable!("the leader told its error") };
 /// assert!(SharedError::ptr_eq(&one, &other)); // one error, though it is not `Clone`
 /// # });
 /// ```

@@ -22,12 +22,11 @@ use core::time::Duration;
 /// #[derive(Clone, Default)]
 /// struct Paused(Arc<AtomicU64>);
 ///
-/// impl Clock for Paused {
-///     fn now(&self) -> Duration {
-///         Duration::from_secs(self.0.load(Ordering::Relaxed))
-///     }
-/// }
-///
+/// # impl Clock for Paused {
+/// #     fn now(&self) -> Duration {
+/// #         Duration::from_secs(self.0.load(Ordering::Relaxed))
+/// #     }
+/// # }
 /// impl Timer for Paused {
 ///     type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 ///
