@@ -482,7 +482,7 @@ pin_project! {
     ///
     /// # Errors
     ///
-    /// As [`Group::run`].
+    /// As [`Group::run`]. A caller that was refused is a follower, too, whose future is ready at once, with [`Error::Full`].
     #[must_use = "dropping it leaves the flight at once"]
     pub struct Follower<'g, 'k, K, V, R, S, Q: ?Sized> {
         #[pin]

@@ -213,7 +213,8 @@ pub enum TryError<E> {
 /// let Entry::Leader(leader) = flights.enter(&7) else { unreachable!("nobody came before") };
 /// let Entry::Follower(follower) = flights.enter(&7) else { unreachable!("there is a leader") };
 ///
-/// let Err(TryError::Work(one)) = leader.try_complete(Err(io::Error::other("no answer"))) else { unreachable!() };
+/// let told = leader.try_complete(Err(io::Error::other("no answer")));
+/// let Err(TryError::Work(one)) = told else { unreachable!("it is an error") };
 /// let Ok(Turn::Value(Err(other))) = follower.await else { unreachable!("the leader told its error") };
 /// assert!(SharedError::ptr_eq(&one, &other)); // one error, though it is not `Clone`
 /// # });
@@ -231,8 +232,8 @@ impl<E> TryError<E> {
     ///
     /// let flights: TryGroup<u64, String, io::Error> = TryGroup::new();
     /// let page = flights.try_run(&7, || async { Err(io::ErrorKind::NotFound.into()) }).await;
-    /// let missing = page.is_err_and(|error| error.work().is_some_and(|error| error.kind() == io::ErrorKind::NotFound));
-    /// assert!(missing);
+    /// let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    /// assert!(page.is_err_and(|error| error.work().is_some_and(missing)));
     /// # });
     /// ```
     pub fn work(&self) -> Option<&E> {

@@ -28,22 +28,22 @@ use crate::sync::{Arc, Lock};
 /// use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
 /// use coflight::{Event, EventKind, Group, Observer};
 ///
-/// /// Counts the works that were begun.
+/// /// Counts flights.
 /// #[derive(Clone, Default)]
-/// struct Begun(Arc<AtomicU64>);
+/// struct Flights(Arc<AtomicU64>);
 ///
-/// impl<K> Observer<K> for Begun {
+/// impl<K> Observer<K> for Flights {
 ///     fn event(&self, event: &Event<'_, K>) {
-///         if let EventKind::Started | EventKind::Handover = event.kind() {
+///         if event.kind() == EventKind::Started {
 ///             self.0.fetch_add(1, Ordering::Relaxed);
 ///         }
 ///     }
 /// }
 ///
-/// let begun = Begun::default();
-/// let flights: Group<u64, u64> = Group::builder().observer(begun.clone()).build();
-/// flights.run(&6, || async { 42 }).await?;
-/// assert_eq!(begun.0.load(Ordering::Relaxed), 1);
+/// let flights = Flights::default();
+/// let answers: Group<u64, u64> = Group::builder().observer(flights.clone()).build();
+/// answers.run(&6, || async { 42 }).await?;
+/// assert_eq!(flights.0.load(Ordering::Relaxed), 1);
 /// # Ok::<(), coflight::Error>(()) }).unwrap();
 /// ```
 ///
@@ -469,7 +469,9 @@ impl<'e, K> Event<'e, K> {
     ///
     /// let (sender, told) = std::sync::mpsc::channel();
     /// let flights: Group<u64, u64> = Group::builder()
-    ///     .observer(move |event: &Event<'_, u64>| drop(sender.send((event.metadata().copied(), event.leader().copied()))))
+    ///     .observer(move |event: &Event<'_, u64>| {
+    ///         drop(sender.send((event.metadata().copied(), event.leader().copied())));
+    ///     })
     ///     .build();
     /// let leader = flights.call().metadata("Ada").enter(&6);
     /// let follower = flights.call().metadata("Grace").enter(&6);

@@ -15,8 +15,8 @@ use futures_lite::future;
 ///
 /// ```
 /// # mod coflight {
-/// #     pub use {coflight_core::*, coflight_blocking::Threads};
-/// #     pub mod blocking { pub use coflight_blocking::{wait, wait_timeout}; }
+/// #     pub use {coflight_core::*, coflight_blocking::*};
+/// #     pub mod blocking { pub use coflight_blocking::*; }
 /// # }
 /// use std::thread;
 /// use coflight::blocking::wait;
@@ -37,8 +37,8 @@ impl Threads {
     ///
     /// ```
     /// # mod coflight {
-    /// #     pub use {coflight_core::*, coflight_blocking::Threads};
-    /// #     pub mod blocking { pub use coflight_blocking::{wait, wait_timeout}; }
+    /// #     pub use {coflight_core::*, coflight_blocking::*};
+    /// #     pub mod blocking { pub use coflight_blocking::*; }
     /// # }
     /// use std::future::pending;
     /// use std::time::Duration;
@@ -91,8 +91,8 @@ impl Clock for Threads {
 ///
 /// ```
 /// # mod coflight {
-/// #     pub use {coflight_core::*, coflight_blocking::Threads};
-/// #     pub mod blocking { pub use coflight_blocking::{wait, wait_timeout}; }
+/// #     pub use {coflight_core::*, coflight_blocking::*};
+/// #     pub mod blocking { pub use coflight_blocking::*; }
 /// # }
 /// use std::time::Duration;
 /// use coflight::blocking::wait;
@@ -119,8 +119,8 @@ impl Future for Sleep {
 ///
 /// ```
 /// # mod coflight {
-/// #     pub use {coflight_core::*, coflight_blocking::Threads};
-/// #     pub mod blocking { pub use coflight_blocking::{wait, wait_timeout}; }
+/// #     pub use {coflight_core::*, coflight_blocking::*};
+/// #     pub mod blocking { pub use coflight_blocking::*; }
 /// # }
 /// use coflight::Group;
 /// use coflight::blocking::wait;
@@ -140,8 +140,8 @@ pub fn wait<F: Future>(call: F) -> F::Output {
 ///
 /// ```
 /// # mod coflight {
-/// #     pub use {coflight_core::*, coflight_blocking::Threads};
-/// #     pub mod blocking { pub use coflight_blocking::{wait, wait_timeout}; }
+/// #     pub use {coflight_core::*, coflight_blocking::*};
+/// #     pub mod blocking { pub use coflight_blocking::*; }
 /// # }
 /// use std::future::pending;
 /// use std::time::Duration;

@@ -120,7 +120,8 @@ impl Tokio {
     /// // As in tests, each of which has a runtime of its own.
     /// for answer in [42, 43] {
     ///     let runtime = Runtime::new()?;
-    ///     assert_eq!(runtime.block_on(async { FLIGHTS.spawn(&6, move || async move { answer }).await }), Ok(answer));
+    ///     let answered = runtime.block_on(async { FLIGHTS.spawn(&6, move || async move { answer }).await });
+    ///     assert_eq!(answered, Ok(answer));
     /// }
     /// # Ok::<(), std::io::Error>(())
     /// ```

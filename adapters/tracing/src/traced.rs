@@ -78,7 +78,8 @@ impl<'g, K, V, R, S: BuildHasher> TracedCall<'g, K, V, R, S> {
     /// # futures_lite::future::block_on(async {
     ///
     /// let flights: Group<u64, Option<&str>> = Group::new();
-    /// let span = flights.call().traced().run(&6, || async { Span::current().metadata().map(|span| span.name()) }).await?;
+    /// let work = || async { Span::current().metadata().map(|span| span.name()) };
+    /// let span = flights.call().traced().run(&6, work).await?;
     /// assert_eq!(span, Some("coflight.flight")); // the one that the work is in
     /// # Ok::<(), coflight::Error>(()) }).unwrap();
     /// ```
@@ -103,7 +104,8 @@ impl<'g, K, V, R, S: BuildHasher> TracedCall<'g, K, V, R, S> {
     /// # futures_lite::future::block_on(async {
     ///
     /// let flights: Group<u64, Option<&str>> = Group::new();
-    /// let span = flights.call().traced().relay(&6, || async { Span::current().metadata().map(|span| span.name()) }).await?;
+    /// let work = || async { Span::current().metadata().map(|span| span.name()) };
+    /// let span = flights.call().traced().relay(&6, work).await?;
     /// assert_eq!(span, Some("coflight.flight")); // the one that the work is in
     /// # Ok::<(), coflight::Error>(()) }).unwrap();
     /// ```
@@ -137,7 +139,8 @@ impl<'g, K, V, R, S: BuildHasher> TracedCall<'g, K, V, R, S> {
     /// # futures_lite::future::block_on(async {
     ///
     /// let flights: Group<u64, Option<&str>, Threads> = Group::with_runtime(Threads);
-    /// let span = flights.call().traced().spawn(&6, || async { Span::current().metadata().map(|span| span.name()) }).await?;
+    /// let work = || async { Span::current().metadata().map(|span| span.name()) };
+    /// let span = flights.call().traced().spawn(&6, work).await?;
     /// assert_eq!(span, Some("coflight.flight")); // the one that the work is in
     /// # Ok::<(), coflight::Error>(()) }).unwrap();
     /// ```
@@ -168,6 +171,10 @@ impl<'g, K, V, R, S: BuildHasher> TracedCall<'g, K, V, R, S> {
     /// assert_eq!(span, Some("coflight.flight")); // the one that the work is in
     /// # Ok::<(), coflight::Error>(())
     /// ```
+    ///
+    /// # Blocking
+    ///
+    /// As [`Group::run_blocking`](coflight_core::Group::run_blocking).
     ///
     /// # Errors
     ///
@@ -298,6 +305,10 @@ impl<'g, K, T, E, R, S: BuildHasher> TracedCall<'g, K, Result<T, SharedError<E>>
     /// let answer = flights.call().traced().try_run_blocking(&6, work);
     /// assert_eq!(answer.unwrap_err().work(), Some(&"coflight.flight")); // the span that the work failed in
     /// ```
+    ///
+    /// # Blocking
+    ///
+    /// As [`Group::try_run_blocking`](coflight_core::Group::try_run_blocking).
     ///
     /// # Errors
     ///
