@@ -39,7 +39,7 @@ use crate::state::Leaver;
 pub enum Entry<'g, 'k, K, V, R, S, Q: ?Sized> {
     /// Nobody runs the work for this key: the caller is to.
     Leader(Leader<K, V, R, S>),
-    /// Somebody does: the caller waits.
+    /// Somebody does: the caller waits. Or it is [refused](Error::Full), of which it is told when it is polled.
     Follower(Follower<'g, 'k, K, V, R, S, Q>),
 }
 

@@ -247,8 +247,7 @@ impl<E> TryError<E> {
     ///
     /// ```
     /// # extern crate coflight_core as coflight;
-    /// use std::sync::Arc;
-    /// use coflight::{Error, TryError};
+    /// use coflight::{Error, SharedError, TryError};
     ///
     /// /// Whether the backend may be fine, and was only asked too much.
     /// fn overloaded<E>(error: &TryError<E>) -> bool {
@@ -256,7 +255,7 @@ impl<E> TryError<E> {
     /// }
     ///
     /// assert!(overloaded(&TryError::<std::fmt::Error>::Flight(Error::Full)));
-    /// assert!(!overloaded(&TryError::Work(Arc::new(std::fmt::Error))));
+    /// assert!(!overloaded(&TryError::Work(SharedError::new(std::fmt::Error))));
     /// ```
     pub fn flight(&self) -> Option<&Error> {
         match self {
