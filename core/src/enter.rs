@@ -24,11 +24,22 @@ use crate::snapshot::Verb;
 use crate::state::Leaver;
 
 /// What [`Group::enter`] makes of its caller.
+///
+/// ```
+/// # extern crate coflight_core as coflight;
+/// use coflight::{Entry, Group};
+///
+/// let flights: Group<u64, String> = Group::new();
+/// let first = flights.enter(&42);
+/// let second = flights.enter(&42);
+/// assert!(matches!(first, Entry::Leader(_)));
+/// assert!(matches!(second, Entry::Follower(_)));
+/// ```
 #[must_use = "dropping it leaves the flight at once"]
 pub enum Entry<'g, 'k, K, V, R, S, Q: ?Sized> {
     /// Nobody runs the work for this key: the caller is to.
     Leader(Leader<K, V, R, S>),
-    /// Somebody does: the caller waits.
+    /// Somebody does: the caller waits. Or it is [refused](Error::Full), of which it is told when it is polled.
     Follower(Follower<'g, 'k, K, V, R, S, Q>),
 }
 
@@ -63,6 +74,21 @@ where
 ///
 /// A call for the leader's own key, made by its work, is recognised as circular only [within](Self::within) it, because the group cannot see where
 /// the work runs.
+///
+/// ```
+/// # extern crate coflight_core as coflight;
+/// # futures_lite::future::block_on(async {
+/// use coflight::{Entry, Group, Turn};
+///
+/// let flights: Group<u64, u64> = Group::new();
+/// let Entry::Leader(leader) = flights.enter(&6) else { unreachable!("nobody came before") };
+/// let Entry::Follower(follower) = flights.enter(&6) else { unreachable!("there is a leader") };
+///
+/// // To where the work runs.
+/// std::thread::spawn(move || leader.complete(42));
+/// assert!(matches!(follower.await?, Turn::Value(42)));
+/// # Ok::<(), coflight::Error>(()) }).unwrap();
+/// ```
 #[must_use = "dropping it abandons the flight at once"]
 pub struct Leader<K, V, R, S> {
     group: Group<K, V, R, S>,
@@ -109,6 +135,23 @@ impl<K, V, R, S> Leader<K, V, R, S> {
 
     /// Ends the flight with `value`, which every follower gets a clone of, and gives it back: moved, if nobody shares it.
     ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// # futures_lite::future::block_on(async {
+    /// use coflight::{Entry, Error, Group, Turn};
+    ///
+    /// let flights: Group<u64, u64> = Group::new();
+    /// let Entry::Leader(leader) = flights.enter(&6) else { unreachable!("nobody came before") };
+    /// let Entry::Follower(follower) = flights.enter(&6) else { unreachable!("there is a leader") };
+    /// assert_eq!(leader.complete(42), Ok(42));
+    /// assert!(matches!(follower.await?, Turn::Value(42)));
+    ///
+    /// let Entry::Leader(leader) = flights.enter(&6) else { unreachable!("nobody came before") };
+    /// flights.cancel(&6);
+    /// assert_eq!(leader.complete(42), Err(Error::Cancelled)); // it comes too late
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::Cancelled`] if the flight was cancelled meanwhile, [`Error::TimedOut`] if its time was over; then nobody gets `value`. If
@@ -136,9 +179,39 @@ impl<K, V, R, S> Leader<K, V, R, S> {
     }
 
     /// Leaves, so that a follower takes over; the same as dropping.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// # futures_lite::future::block_on(async {
+    /// use coflight::{Entry, Group, Role, Turn};
+    ///
+    /// let flights: Group<u64, u64> = Group::new();
+    /// let Entry::Leader(leader) = flights.enter(&6) else { unreachable!("nobody came before") };
+    /// let Entry::Follower(follower) = flights.enter(&6) else { unreachable!("there is a leader") };
+    /// leader.abandon();
+    ///
+    /// let Turn::Leader(next) = follower.await? else { unreachable!("there is no value yet") };
+    /// assert_eq!(next.role(), Role::TookOver);
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
+    /// ```
     pub fn abandon(self) {}
 
     /// Ends the flight because its result cannot be shared: every follower goes alone, at once and in parallel, each with its own work.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// # futures_lite::future::block_on(async {
+    /// use coflight::{Entry, Group, Role, Turn};
+    ///
+    /// let flights: Group<u64, u64> = Group::new();
+    /// let Entry::Leader(leader) = flights.enter(&6) else { unreachable!("nobody came before") };
+    /// let Entry::Follower(follower) = flights.enter(&6) else { unreachable!("there is a leader") };
+    /// leader.release()?; // what it got is for itself alone
+    ///
+    /// let Turn::Leader(own) = follower.await? else { unreachable!("there is no value to share") };
+    /// assert_eq!(own.role(), Role::Alone);
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     ///
@@ -148,16 +221,55 @@ impl<K, V, R, S> Leader<K, V, R, S> {
     }
 
     /// The flight's key.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// use coflight::{Entry, Group};
+    ///
+    /// let flights: Group<String, usize> = Group::new();
+    /// let Entry::Leader(leader) = flights.enter("a key") else { unreachable!("nobody came before") };
+    /// let length = leader.key().len(); // also where the caller's own key is not at hand
+    /// assert_eq!(leader.complete(length), Ok(5));
+    /// ```
     pub fn key(&self) -> &K {
         &self.flight().key
     }
 
     /// How many callers are aboard, this one included.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// use coflight::{Entry, Group};
+    ///
+    /// let flights: Group<u64, u64> = Group::new();
+    /// let Entry::Leader(leader) = flights.enter(&6) else { unreachable!("nobody came before") };
+    /// let follower = flights.enter(&6);
+    /// assert_eq!(leader.callers(), 2);
+    ///
+    /// drop(follower);
+    /// assert_eq!(leader.callers(), 1);
+    /// ```
     pub fn callers(&self) -> usize {
         self.flight().state.load().callers()
     }
 
     /// How this caller came to lead: [`Role::Led`], [`Role::TookOver`] or [`Role::Alone`].
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// # futures_lite::future::block_on(async {
+    /// use coflight::{Entry, Group, Role, Turn};
+    ///
+    /// let flights: Group<u64, u64> = Group::new();
+    /// let Entry::Leader(leader) = flights.enter(&6) else { unreachable!("nobody came before") };
+    /// let Entry::Follower(follower) = flights.enter(&6) else { unreachable!("there is a leader") };
+    /// assert_eq!(leader.role(), Role::Led);
+    ///
+    /// drop(leader);
+    /// let Turn::Leader(next) = follower.await? else { unreachable!("there is no value yet") };
+    /// assert_eq!(next.role(), Role::TookOver); // the first may have begun what this one begins again
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
+    /// ```
     pub fn role(&self) -> Role {
         self.role
     }
@@ -166,6 +278,22 @@ impl<K, V, R, S> Leader<K, V, R, S> {
     /// flight, whatever else there is for its key. Returns whether newcomers could have joined it until now.
     ///
     /// For when the result is not what a newcomer should get any more, as with a stream whose beginning is gone.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// # futures_lite::future::block_on(async {
+    /// use coflight::{Entry, Group, Turn};
+    ///
+    /// let flights: Group<u64, u64> = Group::new();
+    /// let Entry::Leader(leader) = flights.enter(&6) else { unreachable!("nobody came before") };
+    /// let Entry::Follower(follower) = flights.enter(&6) else { unreachable!("there is a leader") };
+    /// assert!(leader.forget());
+    ///
+    /// assert!(matches!(flights.enter(&6), Entry::Leader(_))); // a newcomer starts afresh
+    /// leader.complete(42)?;
+    /// assert!(matches!(follower.await?, Turn::Value(42)));
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
+    /// ```
     pub fn forget(&self) -> bool {
         let flight = self.flight();
         self.group.forget_flight(flight.main().unwrap_or(flight))
@@ -173,18 +301,67 @@ impl<K, V, R, S> Leader<K, V, R, S> {
 
     /// Runs a part of the work, such as one poll of its future: a call made in it that would wait for this flight, directly or through others, gets
     /// [`Error::Circular`] at once instead of waiting for ever.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// # futures_lite::future::block_on(async {
+    /// use std::future::{Future, poll_fn};
+    /// use std::pin::pin;
+    /// use coflight::{Entry, Error, Group};
+    ///
+    /// let flights: Group<u64, u64> = Group::new();
+    /// let Entry::Leader(leader) = flights.enter(&6) else { unreachable!("nobody came before") };
+    ///
+    /// // By mistake, the work asks for what it is to find out.
+    /// let mut work = pin!(flights.run(&6, || async { 42 }));
+    /// let answer = poll_fn(|cx| leader.within(|| work.as_mut().poll(cx))).await;
+    /// assert_eq!(answer, Err(Error::Circular));
+    /// # });
+    /// ```
     pub fn within<T>(&self, part: impl FnOnce() -> T) -> T {
         circle::within(self.flight().node(), part)
     }
 
     /// Whether the flight was ended by somebody else, so that nobody waits for a result: it was cancelled, its time was over, or another
     /// work overtook this one.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// use coflight::{Entry, Group};
+    ///
+    /// let flights: Group<u64, u64> = Group::new();
+    /// let Entry::Leader(leader) = flights.enter(&6) else { unreachable!("nobody came before") };
+    /// assert!(!leader.is_cancelled());
+    ///
+    /// flights.cancel(&6);
+    /// assert!(leader.is_cancelled()); // a work in steps asks before each of them
+    /// ```
     pub fn is_cancelled(&self) -> bool {
         !self.flight().state.load().is_open()
     }
 
     /// Ready when the flight is ended by somebody else, as told by [`is_cancelled`](Self::is_cancelled), and at the latest when its
     /// [time](crate::Builder::timeout) is over, upon which everybody aboard is told so. To race the work with.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// # futures_lite::future::block_on(async {
+    /// use coflight::{Entry, Group};
+    /// use futures_lite::future;
+    ///
+    /// let flights: Group<u64, u64> = Group::new();
+    /// let Entry::Leader(mut leader) = flights.enter(&6) else { unreachable!("nobody came before") };
+    /// let work = async {
+    ///     flights.cancel(&6); // somebody else does, while the work waits
+    ///     Some(future::pending::<u64>().await)
+    /// };
+    /// let ended = async {
+    ///     leader.cancelled().await;
+    ///     None
+    /// };
+    /// assert_eq!(future::or(work, ended).await, None);
+    /// # });
+    /// ```
     ///
     /// # Cancel safety
     ///
@@ -228,6 +405,20 @@ impl<K, V, R, S> Drop for Leader<K, V, R, S> {
 impl<K, T: Clone, E, R, S> Leader<K, Result<T, SharedError<E>>, R, S> {
     /// [`complete`](Self::complete), for work that can fail: its error is shared as it is, and counts as a failure.
     ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// # futures_lite::future::block_on(async {
+    /// use std::num::ParseIntError;
+    /// use coflight::{Entry, TryError, TryGroup};
+    ///
+    /// let flights: TryGroup<String, u16, ParseIntError> = TryGroup::new();
+    /// let Entry::Leader(leader) = flights.enter("80a") else { unreachable!("nobody came before") };
+    /// let port = leader.key().parse();
+    /// assert!(matches!(leader.try_complete(port), Err(TryError::Work(_))));
+    /// assert_eq!(flights.stats().failed, 1);
+    /// # });
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`TryError::Work`] with the work's error, [`TryError::Flight`] for those of [`complete`](Self::complete).
@@ -238,6 +429,24 @@ impl<K, T: Clone, E, R, S> Leader<K, Result<T, SharedError<E>>, R, S> {
 }
 
 /// What a [`Follower`] waits for.
+///
+/// ```
+/// # extern crate coflight_core as coflight;
+/// # futures_lite::future::block_on(async {
+/// use coflight::{Entry, Group, Turn};
+///
+/// let flights: Group<u64, u64> = Group::new();
+/// let Entry::Leader(leader) = flights.enter(&6) else { unreachable!("nobody came before") };
+/// let Entry::Follower(follower) = flights.enter(&6) else { unreachable!("there is a leader") };
+/// drop(leader);
+///
+/// let answer = match follower.await? {
+///     Turn::Value(answer) => answer,
+///     Turn::Leader(leader) => leader.complete(6 * 7)?, // the first one left
+/// };
+/// assert_eq!(answer, 42);
+/// # Ok::<(), coflight::Error>(()) }).unwrap();
+/// ```
 pub enum Turn<K, V, R, S> {
     /// The flight's value.
     Value(V),
@@ -249,13 +458,31 @@ pub enum Turn<K, V, R, S> {
 pin_project! {
     /// A caller that follows. The future is ready when the flight has ended, or when it is this caller's turn to lead.
     ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// # futures_lite::future::block_on(async {
+    /// use std::pin::pin;
+    /// use coflight::{Entry, Group, Turn};
+    /// use futures_lite::future::poll_once;
+    ///
+    /// let flights: Group<u64, u64> = Group::new();
+    /// let Entry::Leader(leader) = flights.enter(&6) else { unreachable!("nobody came before") };
+    /// let Entry::Follower(follower) = flights.enter(&6) else { unreachable!("there is a leader") };
+    /// let mut follower = pin!(follower);
+    /// assert!(poll_once(follower.as_mut()).await.is_none()); // still in progress
+    ///
+    /// leader.complete(42)?;
+    /// assert!(matches!(follower.await?, Turn::Value(42)));
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
+    /// ```
+    ///
     /// # Cancel safety
     ///
     /// Dropping it leaves the flight, also if it was never polled.
     ///
     /// # Errors
     ///
-    /// As [`Group::run`].
+    /// As [`Group::run`]. A caller that was refused is a follower, too, whose future is ready at once, with [`Error::Full`].
     #[must_use = "dropping it leaves the flight at once"]
     pub struct Follower<'g, 'k, K, V, R, S, Q: ?Sized> {
         #[pin]
@@ -266,23 +493,123 @@ pin_project! {
 impl<K, V, R, S, Q: ?Sized> Follower<'_, '_, K, V, R, S, Q> {
     /// The key of the flight it is aboard: equal to the one it asked for, but the leader's own, with whatever that carries. None when it
     /// is aboard of none: it was refused, it waits until the work of a cancelled flight is gone, or it has its answer.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// use coflight::{Entry, Group};
+    ///
+    /// // Equal to every other one for the same path, whoever makes it.
+    /// #[derive(Clone)]
+    /// struct Request {
+    ///     path: &'static str,
+    ///     by: &'static str,
+    /// }
+    /// # impl PartialEq for Request { fn eq(&self, other: &Self) -> bool { self.path == other.path } }
+    /// # impl Eq for Request {}
+    /// # impl std::hash::Hash for Request { fn hash<H: std::hash::Hasher>(&self, hasher: &mut H) { self.path.hash(hasher) } }
+    ///
+    /// let (first, second) = (Request { path: "/", by: "Ada" }, Request { path: "/", by: "Grace" });
+    /// let flights: Group<Request, String> = Group::new();
+    /// let leader = flights.enter(&first);
+    /// let Entry::Follower(follower) = flights.enter(&second) else { unreachable!("there is a leader") };
+    /// assert_eq!(follower.key().map(|request| request.by), Some("Ada")); // whom Grace waits for
+    /// # drop(leader);
+    /// ```
     pub fn key(&self) -> Option<&K> {
         self.caller.aboard().map(|flight| &flight.key)
     }
 
     /// The key of a flight that was cancelled, or whose time was over, and whose leader must be gone before this caller can ask again. The leader's own
     /// key, so that whoever can end that leader may do so.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// # futures_lite::future::block_on(async {
+    /// use coflight::{Entry, Group, Turn};
+    ///
+    /// let flights: Group<u64, u64> = Group::new();
+    /// let Entry::Leader(leader) = flights.enter(&6) else { unreachable!("nobody came before") };
+    /// flights.cancel(&6); // the leader may not have noticed yet
+    ///
+    /// let Entry::Follower(follower) = flights.enter(&6) else { unreachable!("the leader is still there") };
+    /// assert_eq!((follower.key(), follower.clearing()), (None, Some(&6)));
+    ///
+    /// drop(leader);
+    /// assert!(matches!(follower.await?, Turn::Leader(_)));
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
+    /// ```
     pub fn clearing(&self) -> Option<&K> {
         self.caller.watched().map(|flight| &flight.key)
     }
 
     /// Forgets this caller's own limit, [`wait_timeout`](crate::Builder::wait_timeout): from now on it waits for as long as its flight takes. For one that
     /// has a part of the result already.
+    ///
+    /// Here with a runtime whose time stands still until the test moves it:
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// # futures_lite::future::block_on(async {
+    /// use std::pin::pin;
+    /// use std::time::Duration;
+    /// use coflight::{Entry, Group, Turn};
+    /// use futures_lite::future::poll_once;
+    /// # use std::{future::{Future, poll_fn}, pin::Pin, sync::{Arc, atomic::{AtomicU64, Ordering}}, task::Poll};
+    /// # #[derive(Clone, Default)]
+    /// # struct Paused(Arc<AtomicU64>);
+    /// # impl Paused {
+    /// #     fn advance(&self, time: Duration) {
+    /// #         self.0.fetch_add(time.as_secs(), Ordering::Relaxed);
+    /// #     }
+    /// # }
+    /// # impl coflight::Clock for Paused {
+    /// #     fn now(&self) -> Duration {
+    /// #         Duration::from_secs(self.0.load(Ordering::Relaxed))
+    /// #     }
+    /// # }
+    /// # impl coflight::Timer for Paused {
+    /// #     type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
+    /// #     fn sleep(&self, time: Duration) -> Self::Sleep {
+    /// #         let (clock, due) = (self.clone(), coflight::Clock::now(self) + time);
+    /// #         Box::pin(poll_fn(move |_| if coflight::Clock::now(&clock) < due { Poll::Pending } else { Poll::Ready(()) }))
+    /// #     }
+    /// # }
+    ///
+    /// let runtime = Paused::default();
+    /// let flights: Group<u64, u64, _> =
+    ///     Group::builder().runtime(runtime.clone()).wait_timeout(Duration::from_secs(1)).build();
+    /// let Entry::Leader(leader) = flights.enter(&6) else { unreachable!("nobody came before") };
+    /// let Entry::Follower(follower) = flights.enter(&6) else { unreachable!("there is a leader") };
+    /// let mut follower = pin!(follower);
+    /// follower.as_mut().unlimited();
+    ///
+    /// runtime.advance(Duration::from_secs(5));
+    /// assert!(poll_once(follower.as_mut()).await.is_none()); // else `WaitTimedOut`
+    /// leader.complete(42)?;
+    /// assert!(matches!(follower.await?, Turn::Value(42)));
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
+    /// ```
     pub fn unlimited(self: Pin<&mut Self>) {
         self.project().caller.forget_wait();
     }
 
     /// Also says how the caller was served.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// # futures_lite::future::block_on(async {
+    /// use coflight::{Entry, Group, Role};
+    ///
+    /// let flights: Group<u64, u64> = Group::new();
+    /// let Entry::Leader(leader) = flights.enter(&6) else { unreachable!("nobody came before") };
+    /// let Entry::Follower(follower) = flights.enter(&6) else { unreachable!("there is a leader") };
+    /// leader.complete(42)?;
+    ///
+    /// let (turn, served) = follower.with_served().await;
+    /// assert!(turn.is_ok());
+    /// assert_eq!((served.role, served.callers), (Role::Followed, 2));
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
+    /// ```
     pub fn with_served(self) -> WithServed<Self> {
         WithServed::new(self)
     }

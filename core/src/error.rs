@@ -11,6 +11,23 @@ use crate::sync::{Arc, Lock};
 /// Why a caller got no value: something happened to the flight, not inside the work.
 ///
 /// Failures of the work itself are values; see the `try_` verbs and [`TryError`].
+///
+/// ```
+/// # extern crate coflight_core as coflight;
+/// # futures_lite::future::block_on(async {
+/// use coflight::{Error, Group};
+///
+/// let flights: Group<u64, &str> = Group::builder().max_flights(1).build();
+/// let busy = flights.enter(&1);
+/// let page = match flights.run(&2, || async { "the page" }).await {
+///     Ok(page) => page,
+///     Err(Error::Full) => "come back later",
+///     Err(error) => return Err(error), // cancelled, panicked, …
+/// };
+/// assert_eq!(page, "come back later");
+/// # drop(busy);
+/// # Ok::<(), coflight::Error>(()) }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
@@ -51,6 +68,29 @@ impl fmt::Display for Error {
 impl core::error::Error for Error {}
 
 /// The panic of a flight's work, as the callers who did not run it see it.
+///
+/// ```
+/// # extern crate coflight_core as coflight;
+/// # futures_lite::future::block_on(async {
+/// use std::panic::AssertUnwindSafe;
+/// use coflight::{Error, Group};
+/// use futures_lite::{FutureExt, future};
+///
+/// async fn load(id: u64) -> String {
+///     future::yield_now().await; // it takes a moment
+///     panic!("there is no user {id}")
+/// }
+///
+/// let flights: Group<u64, String> = Group::new();
+/// let leader = AssertUnwindSafe(flights.run(&7, || load(7))).catch_unwind();
+/// let follower = flights.run(&7, || load(7));
+///
+/// let (unwound, answer) = future::zip(leader, follower).await;
+/// assert!(unwound.is_err()); // with the panic itself
+/// let Err(Error::Panicked(panic)) = answer else { unreachable!("the work panicked") };
+/// assert_eq!(panic.to_string(), "the work panicked: there is no user 7");
+/// # });
+/// ```
 #[derive(Clone)]
 pub struct Panic(Arc<PanicInner>);
 
@@ -80,6 +120,29 @@ impl Panic {
     }
 
     /// The panic's message, if its payload was a string, as with `panic!("…")`.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// # futures_lite::future::block_on(async {
+    /// use coflight::{Error, Group};
+    /// # use std::panic::AssertUnwindSafe;
+    /// # use futures_lite::{FutureExt, future};
+    /// # async fn load(id: u64) -> String {
+    /// #     future::yield_now().await;
+    /// #     panic!("there is no user {id}")
+    /// # }
+    ///
+    /// let flights: Group<u64, String> = Group::new();
+    /// # let leader = AssertUnwindSafe(flights.run(&7, || load(7))).catch_unwind();
+    /// # let follower = async {
+    /// match flights.run(&7, || load(7)).await {
+    ///     Err(Error::Panicked(panic)) => assert_eq!(panic.message(), Some("there is no user 7")),
+    ///     other => unreachable!("somebody else ran the work, which panicked: {other:?}"),
+    /// }
+    /// # };
+    /// # assert!(future::zip(leader, follower).await.0.is_err());
+    /// # });
+    /// ```
     pub fn message(&self) -> Option<&str> {
         self.0.message.as_deref()
     }
@@ -113,6 +176,22 @@ impl fmt::Display for Panic {
 ///
 /// Transparent: [`Display`](fmt::Display) and [`source`](core::error::Error::source) are those of the error inside, which every
 /// caller of the flight shares as it is; `E` need not be `Clone`.
+///
+/// ```
+/// # extern crate coflight_core as coflight;
+/// # futures_lite::future::block_on(async {
+/// use std::num::ParseIntError;
+/// use coflight::{TryError, TryGroup};
+///
+/// let flights: TryGroup<String, u16, ParseIntError> = TryGroup::new();
+/// let port = match flights.try_run("80a", || async { "80a".parse() }).await {
+///     Ok(port) => port,
+///     Err(TryError::Work(_)) => 80,    // no number: the default
+///     Err(error) => return Err(error), // nobody knows
+/// };
+/// assert_eq!(port, 80);
+/// # Ok::<(), coflight::TryError<_>>(()) }).unwrap();
+/// ```
 #[non_exhaustive]
 pub enum TryError<E> {
     /// The work's own error, shared by all callers of the flight.
@@ -123,10 +202,40 @@ pub enum TryError<E> {
 
 /// The pointer through which callers share one error: `alloc::sync::Arc`, or `portable_atomic_util::Arc` with the
 /// `portable-atomic` feature.
+///
+/// ```
+/// # extern crate coflight_core as coflight;
+/// # futures_lite::future::block_on(async {
+/// use std::io;
+/// use coflight::{Entry, SharedError, TryError, TryGroup, Turn};
+///
+/// let flights: TryGroup<u64, String, io::Error> = TryGroup::new();
+/// let Entry::Leader(leader) = flights.enter(&7) else { unreachable!("nobody came before") };
+/// let Entry::Follower(follower) = flights.enter(&7) else { unreachable!("there is a leader") };
+///
+/// let told = leader.try_complete(Err(io::Error::other("no answer")));
+/// let Err(TryError::Work(one)) = told else { unreachable!("it is an error") };
+/// let Ok(Turn::Value(Err(other))) = follower.await else { unreachable!("the leader told its error") };
+/// assert!(SharedError::ptr_eq(&one, &other)); // one error, though it is not `Clone`
+/// # });
+/// ```
 pub type SharedError<E> = Arc<E>;
 
 impl<E> TryError<E> {
     /// The work's error, if that is what this is.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// # futures_lite::future::block_on(async {
+    /// use std::io;
+    /// use coflight::TryGroup;
+    ///
+    /// let flights: TryGroup<u64, String, io::Error> = TryGroup::new();
+    /// let page = flights.try_run(&7, || async { Err(io::ErrorKind::NotFound.into()) }).await;
+    /// let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    /// assert!(page.is_err_and(|error| error.work().is_some_and(missing)));
+    /// # });
+    /// ```
     pub fn work(&self) -> Option<&E> {
         match self {
             Self::Work(error) => Some(error),
@@ -135,6 +244,19 @@ impl<E> TryError<E> {
     }
 
     /// The flight's error, if that is what this is.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// use coflight::{Error, SharedError, TryError};
+    ///
+    /// /// Whether the backend may be fine, and was only asked too much.
+    /// fn overloaded<E>(error: &TryError<E>) -> bool {
+    ///     matches!(error.flight(), Some(Error::Full | Error::TimedOut | Error::WaitTimedOut))
+    /// }
+    ///
+    /// assert!(overloaded(&TryError::<std::fmt::Error>::Flight(Error::Full)));
+    /// assert!(!overloaded(&TryError::Work(SharedError::new(std::fmt::Error))));
+    /// ```
     pub fn flight(&self) -> Option<&Error> {
         match self {
             Self::Work(_) => None,

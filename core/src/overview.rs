@@ -11,6 +11,19 @@ use crate::stats::Stats;
 /// [`registry::reset_stats`](crate::registry::reset_stats).
 ///
 /// Prints as a table, one group a line, and the sum below.
+///
+/// ```
+/// # extern crate coflight_core as coflight;
+/// use coflight::{Group, registry};
+///
+/// let users: Group<u64, u64> = Group::builder().name("users").build();
+/// let leader = users.enter(&42);
+///
+/// let overview = registry::overview();
+/// assert_eq!(overview.groups[0].name, "users");
+/// assert_eq!(overview.to_string().lines().count(), 3); // what the columns are, one group, the sum
+/// # drop(leader);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Overview {
@@ -19,6 +32,21 @@ pub struct Overview {
 }
 
 /// One group, as it was at a moment.
+///
+/// ```
+/// # extern crate coflight_core as coflight;
+/// use coflight::{Group, registry};
+///
+/// let users: Group<String, u64> = Group::builder().name("users").build();
+/// let leader = users.enter("Ada");
+///
+/// for group in registry::overview().groups {
+///     println!("{}: {}", group.name, group.stats);
+///     assert_eq!(group.in_flight.len(), 1);
+///     assert!(group.in_flight[0].key.starts_with('#')); // a number, not the name
+/// }
+/// # drop(leader);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GroupOverview {
@@ -34,12 +62,39 @@ pub struct GroupOverview {
 impl Overview {
     /// What all of them counted, together: all calls are [`calls`](Stats::calls), those that were coalesced [`hits`](Stats::hits), works that were executed
     /// [`led`](Stats::led).
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// use coflight::{Group, registry};
+    ///
+    /// let users: Group<u64, u64> = Group::builder().name("users").build();
+    /// let pages: Group<u64, u64> = Group::builder().name("pages").build();
+    /// let leaders = (users.enter(&1), pages.enter(&1));
+    /// let follower = pages.enter(&1);
+    ///
+    /// let total = registry::overview().total();
+    /// assert_eq!((total.calls(), total.hits(), total.in_flight), (3, 1, 2));
+    /// # drop((leaders, follower));
+    /// ```
     #[must_use]
     pub fn total(&self) -> Stats {
         self.groups.iter().map(|group| group.stats).sum()
     }
 
     /// The first group of this name, if there is one.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// use coflight::{Group, registry};
+    ///
+    /// let users: Group<u64, u64> = Group::builder().name("users").build();
+    /// let leader = users.enter(&42);
+    ///
+    /// let overview = registry::overview();
+    /// assert_eq!(overview.get("users").map(|group| group.stats.led), Some(1));
+    /// assert_eq!(overview.get("pages"), None);
+    /// # drop(leader);
+    /// ```
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&GroupOverview> {
         self.groups.iter().find(|group| group.name == name)

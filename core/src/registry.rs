@@ -35,6 +35,20 @@ use crate::sync::Arc;
 /// What every group that has a name counted, and what is in flight in it.
 ///
 /// Looks at every flight in progress, group by group, and holds up nobody but for the moment in which it looks at a shard.
+///
+/// ```
+/// # extern crate coflight_core as coflight;
+/// use coflight::{Group, registry};
+///
+/// let users: Group<u64, u64> = Group::builder().name("users").build();
+/// let nameless: Group<u64, u64> = Group::new();
+/// let leaders = (users.enter(&42), nameless.enter(&42));
+///
+/// let overview = registry::overview();
+/// assert_eq!(overview.groups.len(), 1); // of those with a name
+/// assert_eq!(overview.groups[0].in_flight.len(), 1);
+/// # drop(leaders);
+/// ```
 #[must_use]
 pub fn overview() -> Overview {
     look(|group| (group.stats(), group))
@@ -42,6 +56,18 @@ pub fn overview() -> Overview {
 
 /// Starts the accounts of all these groups anew, as [`Group::reset_stats`](crate::Group::reset_stats) does for one; returns what was
 /// counted until now.
+///
+/// ```
+/// # extern crate coflight_core as coflight;
+/// use coflight::{Group, registry};
+///
+/// let users: Group<u64, u64> = Group::builder().name("users").build();
+/// drop(users.enter(&42));
+///
+/// let past = registry::reset_stats(); // once a minute, into a log
+/// assert_eq!(past.total().calls(), 1);
+/// assert_eq!(registry::overview().total().calls(), 0);
+/// ```
 pub fn reset_stats() -> Overview {
     look(|group| (group.reset(), group))
 }

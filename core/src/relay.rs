@@ -27,6 +27,27 @@ use crate::work::Work;
 
 pin_project! {
     /// The future of [`Group::relay`]. Does nothing until polled; dropping it leaves the flight.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// # futures_lite::future::block_on(async {
+    /// use coflight::Group;
+    /// use futures_lite::future::{pending, poll_once, yield_now};
+    ///
+    /// let flights: Group<u64, u64> = Group::new();
+    /// let work = || async {
+    ///     yield_now().await;
+    ///     yield_now().await;
+    ///     42
+    /// };
+    /// let mut first = Box::pin(flights.relay(&6, work));
+    /// let mut second = Box::pin(flights.relay(&6, || pending()));
+    /// assert!(poll_once(&mut first).await.is_none()); // begins the work
+    /// assert!(poll_once(&mut second).await.is_none()); // goes on with it
+    /// drop(first);
+    /// assert_eq!(second.await, Ok(42)); // the same work, to its end
+    /// # });
+    /// ```
     #[must_use = "futures do nothing unless polled"]
     pub struct Relay<'g, 'k, K, V, R, S, Q: ?Sized, F> {
         work: Option<F>,
@@ -41,6 +62,17 @@ impl<'g, 'k, K, V, R, S, Q: ?Sized, F> Relay<'g, 'k, K, V, R, S, Q, F> {
     }
 
     /// Also says how the caller was served.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// # futures_lite::future::block_on(async {
+    /// use coflight::{Group, Role};
+    ///
+    /// let flights: Group<u64, u64> = Group::new();
+    /// let (answer, served) = flights.relay(&6, || async { 42 }).with_served().await;
+    /// assert_eq!((answer, served.role, served.callers), (Ok(42), Role::Led, 1));
+    /// # });
+    /// ```
     pub fn with_served(self) -> WithServed<Self> {
         WithServed::new(self)
     }

@@ -24,6 +24,24 @@ use crate::work::Work as AnyWork;
 
 pin_project! {
     /// The future of [`Group::run`]. Does nothing until polled; dropping it leaves the flight.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// # futures_lite::future::block_on(async {
+    /// use coflight::Group;
+    /// use futures_lite::future::{pending, poll_once};
+    ///
+    /// let flights: Group<u64, u64> = Group::new();
+    /// let mut call = Box::pin(flights.run(&6, || pending()));
+    /// assert!(!flights.contains(&6)); // it has not asked yet
+    ///
+    /// assert!(poll_once(&mut call).await.is_none());
+    /// assert!(flights.contains(&6));
+    ///
+    /// drop(call);
+    /// assert!(!flights.contains(&6));
+    /// # });
+    /// ```
     #[must_use = "futures do nothing unless polled"]
     pub struct Run<'g, 'k, K, V, R, S, Q: ?Sized, F, Fut> {
         // Dropped first: no follower may take over while this work still exists.
@@ -63,6 +81,17 @@ impl<'g, 'k, K, V, R, S, Q: ?Sized, F, Fut> Run<'g, 'k, K, V, R, S, Q, F, Fut> {
     }
 
     /// Also says how the caller was served.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// # futures_lite::future::block_on(async {
+    /// use coflight::{Group, Role};
+    ///
+    /// let flights: Group<u64, u64> = Group::new();
+    /// let (answer, served) = flights.run(&6, || async { 42 }).with_served().await;
+    /// assert_eq!((answer, served.role, served.callers), (Ok(42), Role::Led, 1));
+    /// # });
+    /// ```
     pub fn with_served(self) -> WithServed<Self> {
         WithServed::new(self)
     }

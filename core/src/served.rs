@@ -8,6 +8,26 @@ use core::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 
 /// What a caller can learn about its own call: its part in the flight, and how many shared it.
+///
+/// ```
+/// # extern crate coflight_core as coflight;
+/// # futures_lite::future::block_on(async {
+/// use coflight::{Group, Role};
+/// use futures_lite::future;
+///
+/// let flights: Group<u64, u64> = Group::new();
+/// let ask = || {
+///     let work = || async {
+///         future::yield_now().await; // it takes a moment
+///         42
+///     };
+///     flights.run(&6, work).with_served()
+/// };
+/// let ((_, first), (_, second)) = future::zip(ask(), ask()).await;
+/// assert_eq!((first.role, first.callers), (Role::Led, 2));
+/// assert_eq!((second.role, second.callers), (Role::Followed, 2));
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Served {
@@ -24,6 +44,23 @@ impl Served {
 }
 
 /// A caller's part in a flight.
+///
+/// ```
+/// # extern crate coflight_core as coflight;
+/// # futures_lite::future::block_on(async {
+/// use coflight::{Group, Role};
+/// use futures_lite::future::poll_once;
+///
+/// let flights: Group<u64, u64> = Group::new();
+/// let leader = flights.enter(&6);
+/// let mut call = Box::pin(flights.run(&6, || async { 42 }).with_served());
+/// assert!(poll_once(&mut call).await.is_none()); // it follows…
+///
+/// drop(leader); // …until there is nobody to follow
+/// let (answer, served) = call.await;
+/// assert_eq!((answer, served.role), (Ok(42), Role::TookOver));
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Role {
@@ -49,6 +86,18 @@ pub(crate) trait Reports {
 pin_project! {
     /// A call's future that also says how the caller was served. From the `with_served` of a call's future, and as lazy and cancel
     /// safe as that.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// # futures_lite::future::block_on(async {
+    /// use coflight::{Group, Role};
+    ///
+    /// let flights: Group<u64, u64> = Group::new();
+    /// let call = flights.run(&6, || async { 42 }).with_served();
+    /// let (answer, served) = call.await;
+    /// assert_eq!((answer, served.role), (Ok(42), Role::Led));
+    /// # });
+    /// ```
     #[must_use = "futures do nothing unless polled"]
     pub struct WithServed<Fut> {
         #[pin]

@@ -4,6 +4,19 @@ use core::fmt;
 use core::time::Duration;
 
 /// One flight, as it was at a moment. From [`Group::in_flight`](crate::Group::in_flight).
+///
+/// ```
+/// # extern crate coflight_core as coflight;
+/// use coflight::{Group, Verb};
+///
+/// let flights: Group<u64, u64> = Group::new();
+/// let (leader, follower) = (flights.enter(&6), flights.enter(&6));
+///
+/// let now = flights.in_flight();
+/// assert_eq!((now[0].key, now[0].callers, now[0].verb), (6, 2, Verb::Enter));
+/// assert_eq!(now[0].age, None); // the group keeps no time
+/// # drop((leader, follower));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InFlight<K> {
@@ -23,6 +36,19 @@ pub struct InFlight<K> {
 }
 
 /// Where a flight stands.
+///
+/// ```
+/// # extern crate coflight_core as coflight;
+/// use coflight::{FlightState, Group};
+///
+/// let flights: Group<u64, u64> = Group::new();
+/// let (leader, follower) = (flights.enter(&6), flights.enter(&6));
+/// assert_eq!(flights.in_flight()[0].state, FlightState::Running);
+///
+/// drop(leader);
+/// assert_eq!(flights.in_flight()[0].state, FlightState::Vacant); // until the follower is polled
+/// # drop(follower);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FlightState {
@@ -35,6 +61,19 @@ pub enum FlightState {
 }
 
 /// A verb.
+///
+/// ```
+/// # extern crate coflight_core as coflight;
+/// # futures_lite::future::block_on(async {
+/// use coflight::{Group, Verb};
+/// use futures_lite::future::{pending, poll_once};
+///
+/// let flights: Group<u64, u64> = Group::new();
+/// let mut call = Box::pin(flights.relay(&6, || pending()));
+/// assert!(poll_once(&mut call).await.is_none());
+/// assert_eq!(flights.in_flight()[0].verb, Verb::Relay);
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Verb {
@@ -54,6 +93,14 @@ impl Verb {
     const ALL: [Self; 5] = [Self::Run, Self::Relay, Self::Spawn, Self::RunBlocking, Self::Enter];
 
     /// The verb's name: `run`, `run_blocking`, ….
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// use coflight::Verb;
+    ///
+    /// assert_eq!(Verb::RunBlocking.name(), "run_blocking");
+    /// assert_eq!(Verb::RunBlocking.to_string(), Verb::RunBlocking.name());
+    /// ```
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

@@ -26,6 +26,28 @@ use crate::work::Work;
 
 pin_project! {
     /// The future of [`Group::spawn`]. Does nothing until polled; dropping it leaves the flight.
+    ///
+    /// Here with a runtime that gives each task a thread:
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// # futures_lite::future::block_on(async {
+    /// use std::thread::{self, ThreadId};
+    /// use coflight::Group;
+    /// # struct Threads;
+    /// # impl coflight::Spawn for Threads {
+    /// #     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
+    /// #         std::thread::spawn(|| futures_lite::future::block_on(task));
+    /// #     }
+    /// # }
+    ///
+    /// let flights: Group<u64, ThreadId, Threads> = Group::with_runtime(Threads);
+    /// let call = flights.spawn(&6, || async { thread::current().id() });
+    /// assert!(flights.is_empty()); // it has not asked yet
+    ///
+    /// assert_ne!(call.await?, thread::current().id()); // the runtime ran the work, elsewhere
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
+    /// ```
     #[must_use = "futures do nothing unless polled"]
     pub struct Spawned<'g, 'k, K, V, R, S, Q: ?Sized, F> {
         work: Option<F>,
@@ -47,6 +69,23 @@ impl<'g, 'k, K, V, R, S, Q: ?Sized, F> Spawned<'g, 'k, K, V, R, S, Q, F> {
     }
 
     /// Also says how the caller was served.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// # futures_lite::future::block_on(async {
+    /// use coflight::{Group, Role};
+    /// # struct Threads;
+    /// # impl coflight::Spawn for Threads {
+    /// #     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
+    /// #         std::thread::spawn(|| futures_lite::future::block_on(task));
+    /// #     }
+    /// # }
+    ///
+    /// let flights: Group<u64, u64, Threads> = Group::with_runtime(Threads);
+    /// let (answer, served) = flights.spawn(&6, || async { 42 }).with_served().await;
+    /// assert_eq!((answer, served.role, served.callers), (Ok(42), Role::Led, 1));
+    /// # });
+    /// ```
     pub fn with_served(self) -> WithServed<Self> {
         WithServed::new(self)
     }

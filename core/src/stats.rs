@@ -14,6 +14,19 @@ use core::ops::AddAssign;
 /// [`refused`](Self::refused); each flight that was led ends up in exactly one of [`completed`](Self::completed), [`failed`](Self::failed),
 /// [`panicked`](Self::panicked), [`timed_out`](Self::timed_out), [`cancelled`](Self::cancelled), [`abandoned`](Self::abandoned) and
 /// [`released`](Self::released).
+///
+/// ```
+/// # extern crate coflight_core as coflight;
+/// use coflight::Group;
+///
+/// let flights: Group<u64, u64> = Group::new();
+/// let (leader, follower) = (flights.enter(&6), flights.enter(&6));
+///
+/// let stats = flights.stats();
+/// assert_eq!((stats.led, stats.joined, stats.completed), (1, 1, 0));
+/// assert_eq!(stats.to_string(), "2 calls: 1 led, 1 joined, 0 lingered, 0 refused; 1 in flight, 1 waiting");
+/// # drop((leader, follower));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Stats {
@@ -56,30 +69,93 @@ pub struct Stats {
 
 impl Stats {
     /// All calls that asked: `led + joined + lingered + refused`.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// # futures_lite::future::block_on(async {
+    /// use coflight::{Error, Group};
+    ///
+    /// let flights: Group<u64, u64> = Group::builder().max_flights(1).build();
+    /// let (leader, follower) = (flights.enter(&6), flights.enter(&6));
+    /// assert_eq!(flights.run(&7, || async { 42 }).await, Err(Error::Full));
+    ///
+    /// assert_eq!(flights.stats().calls(), 3); // one led, one joined, one was refused
+    /// # drop((leader, follower));
+    /// # });
+    /// ```
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.led + self.joined + self.lingered + self.refused
     }
 
     /// Calls that cost no flight of their own: `joined + lingered`.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// use coflight::Group;
+    ///
+    /// let flights: Group<u64, u64> = Group::new();
+    /// let (leader, follower) = (flights.enter(&6), flights.enter(&6));
+    /// assert_eq!(flights.stats().hits(), 1); // the follower
+    /// # drop((leader, follower));
+    /// ```
     #[must_use]
     pub fn hits(&self) -> u64 {
         self.joined + self.lingered
     }
 
     /// Calls that started a flight: `led`.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// use coflight::Group;
+    ///
+    /// let flights: Group<u64, u64> = Group::new();
+    /// let (leader, follower) = (flights.enter(&6), flights.enter(&6));
+    /// assert_eq!(flights.stats().misses(), 1); // the leader
+    /// # drop((leader, follower));
+    /// ```
     #[must_use]
     pub fn misses(&self) -> u64 {
         self.led
     }
 
     /// Flights that have ended.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// # futures_lite::future::block_on(async {
+    /// use coflight::Group;
+    ///
+    /// let flights: Group<u64, u64> = Group::new();
+    /// flights.run(&6, || async { 42 }).await?;
+    /// drop(flights.enter(&7));
+    /// let leader = flights.enter(&8);
+    ///
+    /// let stats = flights.stats();
+    /// assert_eq!((stats.completed, stats.abandoned), (1, 1));
+    /// assert_eq!((stats.ended(), stats.in_flight), (2, 1)); // together all that were led
+    /// # drop(leader);
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn ended(&self) -> u64 {
         self.completed + self.failed + self.panicked + self.timed_out + self.cancelled + self.abandoned + self.released
     }
 
     /// The share of calls that cost no flight of their own, `hits / (hits + misses)`: between 0 and 1, and 0 when there were none.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// use coflight::Group;
+    ///
+    /// let flights: Group<u64, u64> = Group::new();
+    /// assert_eq!(flights.stats().hit_rate(), 0.0);
+    ///
+    /// let callers: Vec<_> = (0..4).map(|_| flights.enter(&6)).collect();
+    /// assert_eq!(flights.stats().hit_rate(), 0.75); // one led, three joined
+    /// # drop(callers);
+    /// ```
     #[must_use]
     pub fn hit_rate(&self) -> f64 {
         let served = self.hits() + self.misses();

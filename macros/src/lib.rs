@@ -22,7 +22,27 @@ mod options;
 #[cfg(test)]
 mod tests;
 
-/// Lets concurrent calls of a function with equal arguments share one execution. Documented in `coflight`.
+/// Calls of a function with equal arguments that meet share one execution; here those of a plain `fn`, on threads:
+///
+/// ```standalone_crate
+/// # extern crate coflight_core as coflight;
+/// # use coflight_macros::coalesce;
+/// # /*
+/// use coflight::coalesce;
+/// # */
+///
+/// #[coalesce]
+/// fn report(month: u32) -> String {
+///     format!("what month {month} was like") // takes a while
+/// }
+///
+/// let [one, other] = std::thread::scope(|threads| {
+///     let callers = [7, 7].map(|month| threads.spawn(move || report(month)));
+///     callers.map(|caller| caller.join().unwrap())
+/// });
+/// assert_eq!(one, other);
+/// assert_eq!(report_flights().stats().calls(), 2); // of them one led, unless they missed each other
+/// ```
 #[proc_macro_attribute]
 pub fn coalesce(options: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     expand::coalesce(options.into(), item.into()).into()

@@ -9,6 +9,18 @@ use std::time::{Duration, Instant};
 use coflight_core::{Clock, Spawn, Timer};
 
 /// The async-std runtime, for [`Builder::runtime`](coflight_core::Builder::runtime).
+///
+/// ```
+/// # mod coflight { pub use {coflight_core::*, coflight_async_std::AsyncStd}; }
+/// use std::future::pending;
+/// use std::time::Duration;
+/// use async_std::task;
+/// use coflight::{AsyncStd, Error, Group};
+///
+/// let flights: Group<u64, u64, AsyncStd> =
+///     Group::builder().runtime(AsyncStd::new()).timeout(Duration::from_millis(2)).build();
+/// assert_eq!(task::block_on(flights.run(&6, || pending())), Err(Error::TimedOut));
+/// ```
 #[derive(Clone, Debug)]
 pub struct AsyncStd {
     /// Where this runtime's clock starts.
@@ -17,6 +29,15 @@ pub struct AsyncStd {
 
 impl AsyncStd {
     /// The one global runtime.
+    ///
+    /// ```
+    /// # mod coflight { pub use {coflight_core::*, coflight_async_std::AsyncStd}; }
+    /// use async_std::task;
+    /// use coflight::{AsyncStd, Group};
+    ///
+    /// let flights: Group<u64, u64, AsyncStd> = Group::with_runtime(AsyncStd::new());
+    /// assert_eq!(task::block_on(flights.spawn(&6, || async { 42 })), Ok(42)); // in a task
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self { origin: Instant::now() }
@@ -62,6 +83,18 @@ impl Clock for AsyncStd {
 }
 
 /// The future of [`AsyncStd`]'s timer. Boxed, because async-std's own has no name.
+///
+/// ```
+/// # mod coflight { pub use {coflight_core::*, coflight_async_std::AsyncStd}; }
+/// use std::time::Duration;
+/// use async_std::task;
+/// use coflight::{AsyncStd, Clock, Timer};
+///
+/// let runtime = AsyncStd::new();
+/// let before = runtime.now();
+/// task::block_on(runtime.sleep(Duration::from_millis(2)));
+/// assert!(runtime.now() - before >= Duration::from_millis(2));
+/// ```
 pub struct Sleep(Pin<Box<dyn Future<Output = ()> + Send>>);
 
 impl Future for Sleep {

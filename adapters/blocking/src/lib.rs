@@ -12,6 +12,20 @@ use futures_lite::future;
 /// Plain threads, for [`Builder::runtime`](coflight_core::Builder::runtime): each task gets a thread of its own.
 ///
 /// Timers are those of [`async-io`](async_io), which keeps one thread for all of them, started when the first is used.
+///
+/// ```
+/// # mod coflight {
+/// #     pub use {coflight_core::*, coflight_blocking::*};
+/// #     pub mod blocking { pub use coflight_blocking::*; }
+/// # }
+/// use std::thread;
+/// use coflight::blocking::wait;
+/// use coflight::{Group, Threads};
+///
+/// let flights: Group<u64, Option<String>, Threads> = Group::with_runtime(Threads::new());
+/// let name = wait(flights.spawn(&6, || async { thread::current().name().map(str::to_owned) }));
+/// assert_eq!(name, Ok(Some("coflight".to_owned())));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Threads {
     /// Where this runtime's clock starts.
@@ -20,6 +34,21 @@ pub struct Threads {
 
 impl Threads {
     /// Ready to use; nothing is started yet.
+    ///
+    /// ```
+    /// # mod coflight {
+    /// #     pub use {coflight_core::*, coflight_blocking::*};
+    /// #     pub mod blocking { pub use coflight_blocking::*; }
+    /// # }
+    /// use std::future::pending;
+    /// use std::time::Duration;
+    /// use coflight::blocking::wait;
+    /// use coflight::{Error, Group, Threads};
+    ///
+    /// let flights: Group<u64, u64, Threads> =
+    ///     Group::builder().runtime(Threads::new()).timeout(Duration::from_millis(2)).build();
+    /// assert_eq!(wait(flights.run(&6, || pending())), Err(Error::TimedOut));
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self { origin: Instant::now() }
@@ -59,6 +88,21 @@ impl Clock for Threads {
 }
 
 /// The future of [`Threads`]' timer.
+///
+/// ```
+/// # mod coflight {
+/// #     pub use {coflight_core::*, coflight_blocking::*};
+/// #     pub mod blocking { pub use coflight_blocking::*; }
+/// # }
+/// use std::time::Duration;
+/// use coflight::blocking::wait;
+/// use coflight::{Clock, Threads, Timer};
+///
+/// let runtime = Threads::new();
+/// let before = runtime.now();
+/// wait(runtime.sleep(Duration::from_millis(2)));
+/// assert!(runtime.now() - before >= Duration::from_millis(2));
+/// ```
 #[derive(Debug)]
 pub struct Sleep(async_io::Timer);
 
@@ -73,6 +117,18 @@ impl Future for Sleep {
 /// Blocks this thread until `call` is ready, so that a thread can use the verbs that return futures. A thread that waits for a
 /// [`relay`](coflight_core::Group::relay) takes its turns in running it.
 ///
+/// ```
+/// # mod coflight {
+/// #     pub use {coflight_core::*, coflight_blocking::*};
+/// #     pub mod blocking { pub use coflight_blocking::*; }
+/// # }
+/// use coflight::Group;
+/// use coflight::blocking::wait;
+///
+/// let flights: Group<u64, u64> = Group::new();
+/// assert_eq!(wait(flights.relay(&6, || async { 42 })), Ok(42));
+/// ```
+///
 /// # Blocking
 ///
 /// Blocks the thread. Never call it from a task of an async runtime.
@@ -81,6 +137,23 @@ pub fn wait<F: Future>(call: F) -> F::Output {
 }
 
 /// As [`wait`], for at most `limit`. `None`: it took longer, and the caller has left the flight, as by dropping the future.
+///
+/// ```
+/// # mod coflight {
+/// #     pub use {coflight_core::*, coflight_blocking::*};
+/// #     pub mod blocking { pub use coflight_blocking::*; }
+/// # }
+/// use std::future::pending;
+/// use std::time::Duration;
+/// use coflight::Group;
+/// use coflight::blocking::wait_timeout;
+///
+/// let flights: Group<u64, u64> = Group::new();
+/// assert_eq!(wait_timeout(flights.relay(&6, || pending()), Duration::from_millis(2)), None);
+/// assert!(flights.is_empty()); // nobody else was aboard
+///
+/// assert_eq!(wait_timeout(flights.relay(&6, || async { 42 }), Duration::ZERO), Some(Ok(42))); // ready at once
+/// ```
 ///
 /// # Blocking
 ///

@@ -11,6 +11,20 @@ use metrics::{Counter, Gauge, Histogram, SharedString, Unit, counter, gauge, his
 /// The metrics are looked up once, by [`new`](Self::new), in the recorder that is there at that moment; each event is then one addition or two. So
 /// the recorder comes first: what is made before it is installed counts nothing. It belongs to one group: two groups that share a label are
 /// summed, and so need one each.
+///
+/// ```
+/// # mod coflight { pub use {coflight_core::*, coflight_metrics::Metrics}; }
+/// use coflight::{Group, Metrics};
+/// use metrics_exporter_prometheus::PrometheusBuilder;
+///
+/// let prometheus = PrometheusBuilder::new().install_recorder()?; // or any other recorder
+/// let users: Group<u64, String> = Group::builder().observer(Metrics::new("users")).build();
+/// users.run_blocking(&42, || "Ada".to_owned())?;
+///
+/// let page = prometheus.render();
+/// assert!(page.contains(r#"coflight_completed_total{group="users"} 1"#), "{page}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Metrics {
     hits: Counter,
     misses: Counter,
@@ -45,6 +59,20 @@ struct Durations {
 impl Metrics {
     /// Counts under the label `group`: the name that the group was [given](coflight_core::Builder::name), if logs and metrics are to speak of the
     /// same. All counters are there at once, with 0, so that a rate can be told from the first scrape on.
+    ///
+    /// ```
+    /// # mod coflight { pub use {coflight_core::*, coflight_metrics::Metrics}; }
+    /// use coflight::Metrics;
+    /// use metrics_exporter_prometheus::PrometheusBuilder;
+    ///
+    /// let prometheus = PrometheusBuilder::new().install_recorder()?; // first
+    /// let users = Metrics::new("users");
+    ///
+    /// let page = prometheus.render();
+    /// assert!(page.contains(r#"coflight_hits_total{group="users"} 0"#), "{page}");
+    /// # drop(users);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn new(group: impl Into<SharedString>) -> Self {
         let group = &group.into();
@@ -71,6 +99,21 @@ impl Metrics {
     }
 
     /// Tells the recorder what the metrics mean, and their units. Once a process, after the recorder is installed.
+    ///
+    /// ```
+    /// # mod coflight { pub use {coflight_core::*, coflight_metrics::Metrics}; }
+    /// use coflight::Metrics;
+    /// use metrics_exporter_prometheus::PrometheusBuilder;
+    ///
+    /// let prometheus = PrometheusBuilder::new().install_recorder()?; // first
+    /// Metrics::describe();
+    /// let users = Metrics::new("users");
+    ///
+    /// let page = prometheus.render();
+    /// assert!(page.contains("# HELP coflight_misses_total Calls that started a flight."), "{page}");
+    /// # drop(users);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn describe() {
         for (name, meaning) in COUNTERS {
             metrics::describe_counter!(name, Unit::Count, meaning);

@@ -10,6 +10,17 @@ use coflight_core::{Clock, Spawn, Timer};
 use smol::Executor;
 
 /// A smol executor, for [`Builder::runtime`](coflight_core::Builder::runtime).
+///
+/// ```
+/// # mod coflight { pub use {coflight_core::*, coflight_smol::Smol}; }
+/// use std::future::pending;
+/// use std::time::Duration;
+/// use coflight::{Error, Group, Smol};
+///
+/// let flights: Group<u64, u64, Smol> =
+///     Group::builder().runtime(Smol::global()).timeout(Duration::from_millis(2)).build();
+/// assert_eq!(smol::block_on(flights.run(&6, || pending())), Err(Error::TimedOut));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Smol {
     /// The global one if none.
@@ -20,12 +31,34 @@ pub struct Smol {
 
 impl Smol {
     /// The global executor, that of [`smol::spawn`].
+    ///
+    /// ```
+    /// # mod coflight { pub use {coflight_core::*, coflight_smol::Smol}; }
+    /// use coflight::{Group, Smol};
+    ///
+    /// let flights: Group<u64, u64, Smol> = Group::with_runtime(Smol::global());
+    /// assert_eq!(smol::block_on(flights.spawn(&6, || async { 42 })), Ok(42)); // in a task
+    /// ```
     #[must_use]
     pub fn global() -> Self {
         Self { executor: None, origin: Instant::now() }
     }
 
     /// An executor of the user's own.
+    ///
+    /// ```
+    /// # mod coflight { pub use {coflight_core::*, coflight_smol::Smol}; }
+    /// use std::sync::Arc;
+    /// use coflight::{Group, Smol};
+    /// use smol::Executor;
+    ///
+    /// let executor = Arc::new(Executor::new());
+    /// let flights: Group<u64, u64, Smol> = Group::with_runtime(Smol::new(Arc::clone(&executor)));
+    ///
+    /// // Its tasks go on while somebody runs it.
+    /// let answer = smol::block_on(executor.run(flights.spawn(&6, || async { 42 })));
+    /// assert_eq!(answer, Ok(42));
+    /// ```
     #[must_use]
     pub fn new(executor: Arc<Executor<'static>>) -> Self {
         Self { executor: Some(executor), origin: Instant::now() }
@@ -65,6 +98,17 @@ impl Clock for Smol {
 }
 
 /// The future of [`Smol`]'s timer.
+///
+/// ```
+/// # mod coflight { pub use {coflight_core::*, coflight_smol::Smol}; }
+/// use std::time::Duration;
+/// use coflight::{Clock, Smol, Timer};
+///
+/// let runtime = Smol::global();
+/// let before = runtime.now();
+/// smol::block_on(runtime.sleep(Duration::from_millis(2)));
+/// assert!(runtime.now() - before >= Duration::from_millis(2));
+/// ```
 #[derive(Debug)]
 pub struct Sleep(smol::Timer);
 

@@ -11,6 +11,20 @@ use tokio::time::Instant;
 ///
 /// It is a handle: it neither keeps the runtime alive nor needs to be used inside it, so callers may be threads, or tasks of other
 /// runtimes. The runtime must have its time driver enabled for timers, as `#[tokio::main]` does.
+///
+/// ```
+/// # mod coflight { pub use {coflight_core::*, coflight_tokio::*}; }
+/// use std::future::pending;
+/// use std::time::Duration;
+/// use coflight::{Error, Group, Tokio};
+///
+/// #[tokio::main(flavor = "current_thread", start_paused = true)] // so it takes no time
+/// async fn main() {
+///     let flights: Group<u64, u64, Tokio> =
+///         Group::builder().runtime(Tokio::current()).timeout(Duration::from_secs(5)).build();
+///     assert_eq!(flights.run(&6, || pending()).await, Err(Error::TimedOut));
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Tokio {
     /// None: that of whoever asks.
@@ -21,6 +35,18 @@ pub struct Tokio {
 
 impl Tokio {
     /// The runtime this is called in.
+    ///
+    /// ```
+    /// # mod coflight { pub use {coflight_core::*, coflight_tokio::*}; }
+    /// use coflight::{Error, Group, Tokio};
+    ///
+    /// #[tokio::main]
+    /// async fn main() -> Result<(), Error> {
+    ///     let flights: Group<u64, u64, Tokio> = Group::with_runtime(Tokio::current());
+    ///     assert_eq!(flights.spawn(&6, || async { 42 }).await?, 42); // from a task of that runtime
+    ///     Ok(())
+    /// }
+    /// ```
     ///
     /// # Panics
     ///
@@ -33,6 +59,18 @@ impl Tokio {
 
     /// The runtime this is called in, if any.
     ///
+    /// ```
+    /// # mod coflight { pub use {coflight_core::*, coflight_tokio::*}; }
+    /// use coflight::Tokio;
+    ///
+    /// assert!(Tokio::try_current().is_err());
+    ///
+    /// let runtime = tokio::runtime::Runtime::new()?;
+    /// let _inside = runtime.enter();
+    /// assert!(Tokio::try_current().is_ok());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// Outside a tokio runtime.
@@ -41,6 +79,22 @@ impl Tokio {
     }
 
     /// The runtime behind `handle`.
+    ///
+    /// ```
+    /// # mod coflight { pub use {coflight_core::*, coflight_tokio::*}; }
+    /// use std::thread;
+    /// use coflight::{Group, Tokio};
+    /// use tokio::runtime::{Builder, Runtime};
+    ///
+    /// let workers = Runtime::new()?;
+    /// let flights: Group<u64, _, Tokio> = Group::with_runtime(Tokio::new(workers.handle().clone()));
+    ///
+    /// // The callers may be elsewhere, as in another runtime.
+    /// let callers = Builder::new_current_thread().build()?;
+    /// let worker = callers.block_on(flights.spawn(&6, || async { thread::current().id() }))?;
+    /// assert_ne!(worker, thread::current().id());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn new(handle: Handle) -> Self {
         let origin = {
@@ -54,6 +108,23 @@ impl Tokio {
     ///
     /// Its callers must all be in a tokio runtime: a timer panics outside of one, a task is dropped there, as if the runtime were shut down, and then its
     /// callers run the work themselves. Runtimes whose time is paused each have a time of their own, so share no such group between them.
+    ///
+    /// ```
+    /// # mod coflight { pub use {coflight_core::*, coflight_tokio::*}; }
+    /// use std::sync::LazyLock;
+    /// use coflight::{Group, Tokio};
+    /// use tokio::runtime::Runtime;
+    ///
+    /// static FLIGHTS: LazyLock<Group<u64, u64, Tokio>> = LazyLock::new(|| Group::with_runtime(Tokio::ambient()));
+    ///
+    /// // As in tests, each of which has a runtime of its own.
+    /// for answer in [42, 43] {
+    ///     let runtime = Runtime::new()?;
+    ///     let answered = runtime.block_on(async { FLIGHTS.spawn(&6, move || async move { answer }).await });
+    ///     assert_eq!(answered, Ok(answer));
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn ambient() -> Self {
         Self { handle: None, origin: Instant::now() }

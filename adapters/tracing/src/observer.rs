@@ -12,6 +12,37 @@ use crate::spans::Pass;
 /// [`show_keys`](coflight_core::Builder::show_keys) says; by default a number that tells nothing of the key), `flight` (its number), `verb`, and
 /// `elapsed` (seconds that the flight had been in progress). Its parent is the span of the call, or of the work, that it is about, if that is
 /// traced, else the current one.
+///
+/// ```
+/// # mod coflight { pub use {coflight_core::*, coflight_tracing::*}; }
+/// use coflight::{Group, Tracing};
+/// use tracing::Level;
+/// # use std::sync::{Arc, Mutex};
+/// # #[derive(Clone, Default)]
+/// # struct Log(Arc<Mutex<Vec<u8>>>);
+/// # impl Log {
+/// #     fn text(&self) -> String {
+/// #         String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+/// #     }
+/// # }
+/// # impl std::io::Write for Log {
+/// #     fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+/// #         self.0.lock().unwrap().write(text)
+/// #     }
+/// #     fn flush(&mut self) -> std::io::Result<()> {
+/// #         Ok(())
+/// #     }
+/// # }
+/// # let log = Log::default();
+/// # let writer = { let log = log.clone(); move || log.clone() };
+///
+/// tracing_subscriber::fmt().with_ansi(false).with_max_level(Level::DEBUG).with_writer(writer).init();
+/// let users: Group<u64, String> = Group::builder().name("users").observer(Tracing::new()).build();
+/// users.run_blocking(&42, || "Ada".to_owned())?;
+///
+/// assert!(log.text().contains(r#"kind="completed" group="users" key=#"#)); // and a number, not 42
+/// # Ok::<(), coflight::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Tracing {
     level: fn(EventKind) -> Option<Level>,
@@ -19,6 +50,39 @@ pub struct Tracing {
 
 impl Tracing {
     /// With the [default levels](Self::default_level).
+    ///
+    /// ```
+    /// # mod coflight { pub use {coflight_core::*, coflight_tracing::*}; }
+    /// use coflight::{Group, Tracing};
+    /// # use std::sync::{Arc, Mutex};
+    /// # #[derive(Clone, Default)]
+    /// # struct Log(Arc<Mutex<Vec<u8>>>);
+    /// # impl Log {
+    /// #     fn text(&self) -> String {
+    /// #         String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    /// #     }
+    /// # }
+    /// # impl std::io::Write for Log {
+    /// #     fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+    /// #         self.0.lock().unwrap().write(text)
+    /// #     }
+    /// #     fn flush(&mut self) -> std::io::Result<()> {
+    /// #         Ok(())
+    /// #     }
+    /// # }
+    /// # let log = Log::default();
+    /// # let writer = { let log = log.clone(); move || log.clone() };
+    /// # tracing_subscriber::fmt().with_ansi(false).with_writer(writer).init();
+    ///
+    /// let users: Group<u64, u64> = Group::builder().observer(Tracing::new()).max_flights(1).build();
+    /// let leader = users.enter(&42);
+    /// assert!(users.run_blocking(&7, || 7).is_err()); // there is one already
+    ///
+    /// // At the level `INFO`, a log has but this.
+    /// assert_eq!(log.text().lines().count(), 1);
+    /// assert!(log.text().contains(r#"WARN coflight: kind="refused""#), "{}", log.text());
+    /// # drop(leader);
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self { level: Self::default_level }
@@ -27,14 +91,36 @@ impl Tracing {
     /// Chooses the level for each kind of event; `None`: it is not told. Spans are linked all the same.
     ///
     /// ```
-    /// use coflight_core::EventKind;
-    /// use coflight_tracing::Tracing;
+    /// # mod coflight { pub use {coflight_core::*, coflight_tracing::*}; }
+    /// use coflight::{EventKind, Group, Tracing};
+    /// # use std::sync::{Arc, Mutex};
+    /// # #[derive(Clone, Default)]
+    /// # struct Log(Arc<Mutex<Vec<u8>>>);
+    /// # impl Log {
+    /// #     fn text(&self) -> String {
+    /// #         String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    /// #     }
+    /// # }
+    /// # impl std::io::Write for Log {
+    /// #     fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+    /// #         self.0.lock().unwrap().write(text)
+    /// #     }
+    /// #     fn flush(&mut self) -> std::io::Result<()> {
+    /// #         Ok(())
+    /// #     }
+    /// # }
+    /// # let log = Log::default();
+    /// # let writer = { let log = log.clone(); move || log.clone() };
+    /// # tracing_subscriber::fmt().with_ansi(false).with_max_level(tracing::Level::DEBUG).with_writer(writer).init();
     ///
     /// let quiet = Tracing::new().levels(|kind| match kind {
-    ///     EventKind::Joined | EventKind::Lingered => None,
+    ///     EventKind::Missed | EventKind::Joined | EventKind::Lingered => None,
     ///     other => Tracing::default_level(other),
     /// });
-    /// # let _ = quiet;
+    /// let users: Group<u64, u64> = Group::builder().observer(quiet).build();
+    /// users.run_blocking(&42, || 0)?;
+    /// assert!(!log.text().contains("missed") && log.text().contains("started"));
+    /// # Ok::<(), coflight::Error>(())
     /// ```
     #[must_use]
     pub fn levels(mut self, level: fn(EventKind) -> Option<Level>) -> Self {
@@ -44,6 +130,16 @@ impl Tracing {
 
     /// `WARN` for what an operator should look at: panicked, timed out, refused. `INFO` for what is out of the ordinary: failed, retried,
     /// cancelled, released, handed over, overtaken. `DEBUG` for everything else.
+    ///
+    /// ```
+    /// # mod coflight { pub use {coflight_core::*, coflight_tracing::*}; }
+    /// use coflight::{EventKind, Tracing};
+    /// use tracing::Level;
+    ///
+    /// assert_eq!(Tracing::default_level(EventKind::TimedOut), Some(Level::WARN));
+    /// assert_eq!(Tracing::default_level(EventKind::Handover), Some(Level::INFO));
+    /// assert_eq!(Tracing::default_level(EventKind::Joined), Some(Level::DEBUG));
+    /// ```
     #[must_use]
     pub fn default_level(kind: EventKind) -> Option<Level> {
         Some(match kind {

@@ -16,6 +16,19 @@ use crate::spans::{Pass, Spans};
 use crate::work::Ticket;
 
 /// Gives a call spans: `flights.call().traced().run(…)`.
+///
+/// ```
+/// # mod coflight { pub use {coflight_core::*, coflight_tracing::*}; }
+/// use coflight::{Group, Traced};
+/// use tracing::Span;
+/// # tracing_subscriber::fmt().with_writer(std::io::sink).init();
+///
+/// let flights: Group<u64, Option<&str>> = Group::new();
+/// let work = || Span::current().metadata().map(|span| span.name());
+/// assert_eq!(flights.call().traced().run_blocking(&6, work)?, Some("coflight.flight"));
+/// assert_eq!(flights.call().run_blocking(&6, work)?, None); // in no span: the caller is in none
+/// # Ok::<(), coflight::Error>(())
+/// ```
 pub trait Traced {
     /// What has the verbs.
     type Call;
@@ -36,6 +49,18 @@ impl<'g, K, V, R, S> Traced for Call<'g, K, V, R, S> {
 }
 
 /// One call to come, with spans. From [`Traced::traced`].
+///
+/// ```
+/// # mod coflight { pub use {coflight_core::*, coflight_tracing::*}; }
+/// use coflight::{Group, Traced};
+/// # tracing_subscriber::fmt().with_writer(std::io::sink).init();
+///
+/// let flights: Group<u64, u64> = Group::builder().max_flights(1).build();
+/// let leader = flights.enter(&6);
+/// let call = flights.call().max_flights(2).traced(); // the options first
+/// assert_eq!(call.run_blocking(&7, || 42), Ok(42));
+/// # drop(leader);
+/// ```
 #[must_use = "does nothing until a verb is called"]
 pub struct TracedCall<'g, K, V, R, S> {
     call: Call<'g, K, V, R, S>,
@@ -44,6 +69,20 @@ pub struct TracedCall<'g, K, V, R, S> {
 /// The verbs of [`Call`]; their promises, errors and panics are the same.
 impl<'g, K, V, R, S: BuildHasher> TracedCall<'g, K, V, R, S> {
     /// [`Call::run`], in spans.
+    ///
+    /// ```
+    /// # mod coflight { pub use {coflight_core::*, coflight_tracing::*}; }
+    /// use coflight::{Group, Traced};
+    /// use tracing::Span;
+    /// # tracing_subscriber::fmt().with_writer(std::io::sink).init();
+    /// # futures_lite::future::block_on(async {
+    ///
+    /// let flights: Group<u64, Option<&str>> = Group::new();
+    /// let work = || async { Span::current().metadata().map(|span| span.name()) };
+    /// let span = flights.call().traced().run(&6, work).await?;
+    /// assert_eq!(span, Some("coflight.flight")); // the one that the work is in
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
+    /// ```
     pub fn run<Q, F, Fut>(self, key: &Q, work: F) -> InSpan<impl Future<Output = (Result<V, Error>, Served)>>
     where
         Q: ?Sized + AsKey<K>,
@@ -56,6 +95,20 @@ impl<'g, K, V, R, S: BuildHasher> TracedCall<'g, K, V, R, S> {
     }
 
     /// [`Call::relay`], in spans.
+    ///
+    /// ```
+    /// # mod coflight { pub use {coflight_core::*, coflight_tracing::*}; }
+    /// use coflight::{Group, Traced};
+    /// use tracing::Span;
+    /// # tracing_subscriber::fmt().with_writer(std::io::sink).init();
+    /// # futures_lite::future::block_on(async {
+    ///
+    /// let flights: Group<u64, Option<&str>> = Group::new();
+    /// let work = || async { Span::current().metadata().map(|span| span.name()) };
+    /// let span = flights.call().traced().relay(&6, work).await?;
+    /// assert_eq!(span, Some("coflight.flight")); // the one that the work is in
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
+    /// ```
     pub fn relay<Q, F, Fut>(self, key: &Q, work: F) -> InSpan<impl Future<Output = (Result<V, Error>, Served)>>
     where
         Q: ?Sized + AsKey<K>,
@@ -69,6 +122,28 @@ impl<'g, K, V, R, S: BuildHasher> TracedCall<'g, K, V, R, S> {
     }
 
     /// [`Call::spawn`], in spans.
+    ///
+    /// Here with a runtime that gives each task a thread:
+    ///
+    /// ```
+    /// # mod coflight { pub use {coflight_core::*, coflight_tracing::*}; }
+    /// use coflight::{Group, Traced};
+    /// use tracing::Span;
+    /// # tracing_subscriber::fmt().with_writer(std::io::sink).init();
+    /// # struct Threads;
+    /// # impl coflight::Spawn for Threads {
+    /// #     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
+    /// #         std::thread::spawn(|| futures_lite::future::block_on(task));
+    /// #     }
+    /// # }
+    /// # futures_lite::future::block_on(async {
+    ///
+    /// let flights: Group<u64, Option<&str>, Threads> = Group::with_runtime(Threads);
+    /// let work = || async { Span::current().metadata().map(|span| span.name()) };
+    /// let span = flights.call().traced().spawn(&6, work).await?;
+    /// assert_eq!(span, Some("coflight.flight")); // the one that the work is in
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
+    /// ```
     pub fn spawn<Q, F, Fut>(self, key: &Q, work: F) -> InSpan<impl Future<Output = (Result<V, Error>, Served)>>
     where
         Q: ?Sized + AsKey<K>,
@@ -84,6 +159,22 @@ impl<'g, K, V, R, S: BuildHasher> TracedCall<'g, K, V, R, S> {
     }
 
     /// [`Call::run_blocking`], in spans.
+    ///
+    /// ```
+    /// # mod coflight { pub use {coflight_core::*, coflight_tracing::*}; }
+    /// use coflight::{Group, Traced};
+    /// use tracing::Span;
+    /// # tracing_subscriber::fmt().with_writer(std::io::sink).init();
+    ///
+    /// let flights: Group<u64, Option<&str>> = Group::new();
+    /// let span = flights.call().traced().run_blocking(&6, || Span::current().metadata().map(|span| span.name()))?;
+    /// assert_eq!(span, Some("coflight.flight")); // the one that the work is in
+    /// # Ok::<(), coflight::Error>(())
+    /// ```
+    ///
+    /// # Blocking
+    ///
+    /// As [`Group::run_blocking`](coflight_core::Group::run_blocking).
     ///
     /// # Errors
     ///
@@ -102,6 +193,20 @@ impl<'g, K, V, R, S: BuildHasher> TracedCall<'g, K, V, R, S> {
 /// The verbs for work that can fail.
 impl<'g, K, T, E, R, S: BuildHasher> TracedCall<'g, K, Result<T, SharedError<E>>, R, S> {
     /// [`Call::try_run`], in spans.
+    ///
+    /// ```
+    /// # mod coflight { pub use {coflight_core::*, coflight_tracing::*}; }
+    /// use coflight::{Traced, TryGroup};
+    /// use tracing::Span;
+    /// # tracing_subscriber::fmt().with_writer(std::io::sink).init();
+    /// # futures_lite::future::block_on(async {
+    ///
+    /// let flights: TryGroup<u64, u64, &str> = TryGroup::new();
+    /// let work = || async { Err(Span::current().metadata().map(|span| span.name()).unwrap_or_default()) };
+    /// let answer = flights.call().traced().try_run(&6, work).await;
+    /// assert_eq!(answer.unwrap_err().work(), Some(&"coflight.flight")); // the span that the work failed in
+    /// # });
+    /// ```
     pub fn try_run<Q, F, Fut>(self, key: &Q, work: F) -> InSpan<impl Future<Output = (Result<T, TryError<E>>, Served)>>
     where
         Q: ?Sized + AsKey<K>,
@@ -114,6 +219,20 @@ impl<'g, K, T, E, R, S: BuildHasher> TracedCall<'g, K, Result<T, SharedError<E>>
     }
 
     /// [`Call::try_relay`], in spans.
+    ///
+    /// ```
+    /// # mod coflight { pub use {coflight_core::*, coflight_tracing::*}; }
+    /// use coflight::{Traced, TryGroup};
+    /// use tracing::Span;
+    /// # tracing_subscriber::fmt().with_writer(std::io::sink).init();
+    /// # futures_lite::future::block_on(async {
+    ///
+    /// let flights: TryGroup<u64, u64, &str> = TryGroup::new();
+    /// let work = || async { Err(Span::current().metadata().map(|span| span.name()).unwrap_or_default()) };
+    /// let answer = flights.call().traced().try_relay(&6, work).await;
+    /// assert_eq!(answer.unwrap_err().work(), Some(&"coflight.flight")); // the span that the work failed in
+    /// # });
+    /// ```
     pub fn try_relay<Q, F, Fut>(
         self,
         key: &Q,
@@ -132,6 +251,28 @@ impl<'g, K, T, E, R, S: BuildHasher> TracedCall<'g, K, Result<T, SharedError<E>>
     }
 
     /// [`Call::try_spawn`], in spans.
+    ///
+    /// Here with a runtime that gives each task a thread:
+    ///
+    /// ```
+    /// # mod coflight { pub use {coflight_core::*, coflight_tracing::*}; }
+    /// use coflight::{Traced, TryGroup};
+    /// use tracing::Span;
+    /// # tracing_subscriber::fmt().with_writer(std::io::sink).init();
+    /// # struct Threads;
+    /// # impl coflight::Spawn for Threads {
+    /// #     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) {
+    /// #         std::thread::spawn(|| futures_lite::future::block_on(task));
+    /// #     }
+    /// # }
+    /// # futures_lite::future::block_on(async {
+    ///
+    /// let flights: TryGroup<u64, u64, &str, Threads> = TryGroup::with_runtime(Threads);
+    /// let work = || async { Err(Span::current().metadata().map(|span| span.name()).unwrap_or_default()) };
+    /// let answer = flights.call().traced().try_spawn(&6, work).await;
+    /// assert_eq!(answer.unwrap_err().work(), Some(&"coflight.flight")); // the span that the work failed in
+    /// # });
+    /// ```
     pub fn try_spawn<Q, F, Fut>(
         self,
         key: &Q,
@@ -152,6 +293,22 @@ impl<'g, K, T, E, R, S: BuildHasher> TracedCall<'g, K, Result<T, SharedError<E>>
     }
 
     /// [`Call::try_run_blocking`], in spans.
+    ///
+    /// ```
+    /// # mod coflight { pub use {coflight_core::*, coflight_tracing::*}; }
+    /// use coflight::{Traced, TryGroup};
+    /// use tracing::Span;
+    /// # tracing_subscriber::fmt().with_writer(std::io::sink).init();
+    ///
+    /// let flights: TryGroup<u64, u64, &str> = TryGroup::new();
+    /// let work = || Err(Span::current().metadata().map(|span| span.name()).unwrap_or_default());
+    /// let answer = flights.call().traced().try_run_blocking(&6, work);
+    /// assert_eq!(answer.unwrap_err().work(), Some(&"coflight.flight")); // the span that the work failed in
+    /// ```
+    ///
+    /// # Blocking
+    ///
+    /// As [`Group::try_run_blocking`](coflight_core::Group::try_run_blocking).
     ///
     /// # Errors
     ///
@@ -183,6 +340,20 @@ impl<'g, K, V, R, S> TracedCall<'g, K, V, R, S> {
 
 pin_project! {
     /// The future of a traced call: polled, and dropped, in the call's span. As lazy and cancel safe as the verb's own future.
+    ///
+    /// ```
+    /// # mod coflight { pub use {coflight_core::*, coflight_tracing::*}; }
+    /// use coflight::{Group, Traced};
+    /// use tracing::Span;
+    /// # tracing_subscriber::fmt().with_writer(std::io::sink).init();
+    /// # futures_lite::future::block_on(async {
+    ///
+    /// let flights: Group<u64, Option<&str>> = Group::new();
+    /// let call = flights.call().traced().run(&6, || async { Span::current().metadata().map(|span| span.name()) });
+    /// assert!(flights.is_empty()); // it has not asked yet
+    /// assert_eq!(call.await?, Some("coflight.flight"));
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
+    /// ```
     #[must_use = "futures do nothing unless polled"]
     pub struct InSpan<Fut> {
         #[pin]
@@ -196,11 +367,38 @@ impl<Fut> InSpan<Fut> {
     }
 
     /// The call's span, for fields and events of your own.
+    ///
+    /// ```
+    /// # mod coflight { pub use {coflight_core::*, coflight_tracing::*}; }
+    /// use coflight::{Group, Traced};
+    /// # tracing_subscriber::fmt().with_writer(std::io::sink).init();
+    /// # futures_lite::future::block_on(async {
+    ///
+    /// let flights: Group<u64, u64> = Group::new();
+    /// let call = flights.call().traced().run(&6, || async { 42 });
+    /// assert_eq!(call.span().metadata().map(|span| span.name()), Some("coflight.call"));
+    ///
+    /// call.span().in_scope(|| tracing::info!("for the start page"));
+    /// assert_eq!(call.await?, 42);
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
+    /// ```
     pub fn span(&self) -> &Span {
         self.call.span()
     }
 
     /// Also says how the caller was served.
+    ///
+    /// ```
+    /// # mod coflight { pub use {coflight_core::*, coflight_tracing::*}; }
+    /// use coflight::{Group, Role, Traced};
+    /// # tracing_subscriber::fmt().with_writer(std::io::sink).init();
+    /// # futures_lite::future::block_on(async {
+    ///
+    /// let flights: Group<u64, u64> = Group::new();
+    /// let (answer, served) = flights.call().traced().run(&6, || async { 42 }).with_served().await;
+    /// assert_eq!((answer, served.role), (Ok(42), Role::Led));
+    /// # });
+    /// ```
     pub fn with_served(self) -> Instrumented<Fut> {
         self.call
     }
