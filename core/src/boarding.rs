@@ -16,7 +16,7 @@ use crate::state::{Boarding, Room};
 use crate::stats::Deed;
 use crate::sync::Arc;
 use crate::table::Table;
-use crate::time::Time;
+use crate::time;
 
 /// What became of a call that asked, and the flight it is about: none only for one that was refused.
 pub(crate) type Boarded<K, V> = (Option<FlightRef<K, V>>, How);
@@ -223,10 +223,10 @@ impl<K, V> Drop for Unlisted<K, V> {
     }
 }
 
-/// The time of the flight's clock, if it has one; to be read before any lock is taken.
+/// The time of the flight's clock, if it has one that does not panic: the caller may be aboard already. To be read before any lock is taken.
 #[inline]
 fn moment<K, V>(flight: &FlightRef<K, V>) -> Option<Duration> {
-    flight.terms.as_ref().and_then(|terms| terms.time()).map(Time::now)
+    flight.terms.as_ref().and_then(|terms| terms.time()).and_then(time::read)
 }
 
 /// Tries to come aboard. `now`: the time of the flight's clock.
@@ -330,7 +330,7 @@ fn handed_over<K, V>(flight: &FlightRef<K, V>, table: &Table<K, V>, verb: Verb, 
 fn served<K, V>(flight: &FlightRef<K, V>, table: &Table<K, V>, now: Option<Duration>) -> Boarding {
     // If no time is noted yet, it landed this moment.
     let until = flight.terms.as_ref().and_then(|terms| terms.lingers()).map(|(until, _)| until);
-    if until.zip(now).is_some_and(|(until, now)| now >= until) {
+    if until.is_some_and(|until| now.is_none_or(|now| now >= until)) {
         return Boarding::Gone;
     }
     table.count(flight.hash, Deed::Lingered);

@@ -9,6 +9,7 @@ use crate::ending::Landing;
 use crate::events::{Brought, EventKind, Log, Metadata, Watch};
 use crate::flight::{Flight, FlightRef};
 use crate::linger::{self, Lingering};
+use crate::panics;
 use crate::sync::{Arc, Lock, Ordering};
 use crate::time::Time;
 
@@ -120,12 +121,16 @@ impl<K, V> Terms<K, V> {
         self.time.as_deref()
     }
 
-    /// For how long the flight has been in progress.
+    /// For how long the flight has been in progress, if its clock can tell.
     pub(crate) fn age(&self) -> Option<Duration> {
-        let now = match &self.config {
-            Some(config) => config.now(self.time()),
-            None => self.time().map(Time::now),
-        };
+        let mut now = None;
+        // Also asked by who leaves, which a clock that panics must not prevent.
+        panics::contain(|| {
+            now = match &self.config {
+                Some(config) => config.now(self.time()),
+                None => self.time().map(Time::now),
+            }
+        });
         now?.checked_sub(self.started?)
     }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use coflight::{Builder, Clock, Entry, Error, Group, OnFailure, Spawn, Timer, blocking};
+use coflight::{Builder, Clock, Entry, Error, Event, Group, OnFailure, Spawn, Timer, blocking};
 use coflight_tests::*;
 use futures_lite::future::block_on;
 
@@ -333,6 +333,33 @@ fn a_clock_that_panicked_made_a_result_linger_for_ever() {
     runtime.time.advance(2 * SECOND);
     runtime.poll_all();
     assert_eq!(block_on(flights.run(&1, || async { 2 })), Ok(2));
+}
+
+/// Promises 6 and 9: a clock that panicked while a newcomer took over left it aboard for ever, and with it the key and the follower.
+#[test]
+fn a_clock_that_panicked_left_a_newcomer_aboard() {
+    let (builder, runtime) = doomed();
+    let flights = builder.overtake_after(SECOND).build();
+    let leader = boarded(flights.run(&1, pending));
+    let follower = boarded(flights.run(&1, || async { 2 }));
+    drop(leader);
+    *runtime.meanwhile.lock().unwrap() = Some(Box::new(|| panic!("the clock panics")));
+    let mut newcomer = Box::pin(flights.run(&1, pending));
+    let _ = catch_unwind(AssertUnwindSafe(|| poll_now(newcomer.as_mut())));
+    drop(newcomer);
+    assert_eq!(block_on(follower), Ok(2));
+    assert_eq!((flights.len(), flights.stats().in_flight), (0, 0));
+}
+
+/// Promises 7 and 9: a clock that panicked while the last caller left an observed flight kept it there.
+#[test]
+fn a_clock_that_panicked_kept_the_last_caller_aboard() {
+    let (builder, runtime) = doomed();
+    let flights = builder.timed().observer(|_: &Event<'_, u32>| {}).build();
+    let leader = boarded(flights.run(&1, pending));
+    *runtime.meanwhile.lock().unwrap() = Some(Box::new(|| panic!("the clock panics")));
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(leader)));
+    assert_eq!((flights.len(), flights.stats().in_flight), (0, 0));
 }
 
 /// Promise 2: a failure's own caller lay in the flight's place for one waker, and took that of the next leader along.
