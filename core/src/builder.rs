@@ -23,7 +23,6 @@ use crate::time::{self, Time};
 ///
 /// ```
 /// use std::collections::hash_map::RandomState;
-/// # extern crate coflight_core as coflight;
 /// use coflight::Group;
 ///
 /// let flights: Group<String, u64, _, _> = Group::builder().hasher(RandomState::new()).shards(8).max_flights(10_000).build();
@@ -37,7 +36,6 @@ use crate::time::{self, Time};
 ///
 /// ```compile_fail,E0277
 /// use std::time::Duration;
-/// # extern crate coflight_core as coflight;
 /// use coflight::Group;
 ///
 /// let flights: Group<String, u64> = Group::builder().timeout(Duration::from_secs(5)).build();
@@ -92,20 +90,12 @@ impl<K, V, S> Builder<K, V, NoRuntime, S> {
     /// The runtime, which [`Group::spawn`] and every limit that needs a clock need. Comes before those limits, once. Default: none.
     ///
     /// ```
-    /// # futures_lite::future::block_on(async {
-    /// # mod coflight { // A thread for each task.
-    /// #     pub use coflight_core::*;
-    /// #     #[derive(Clone)] pub struct Tokio;
-    /// #     impl Tokio { pub fn current() -> Self { Self } }
-    /// #     impl Spawn for Tokio {
-    /// #         fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { std::thread::spawn(|| futures_lite::future::block_on(task)); }
-    /// #     }
-    /// # }
+    /// # coflight::block_on(async {
     /// use coflight::{Group, Tokio};
     ///
     /// let flights: Group<String, u64, Tokio> = Group::builder().runtime(Tokio::current()).build();
     /// assert_eq!(flights.spawn("answer", || async { 42 }).await?, 42);
-    /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
     /// ```
     pub fn runtime<R>(self, runtime: R) -> Builder<K, V, R, S> {
         let Self { runtime: _, hasher, shards, detach, chosen, _flights } = self;
@@ -117,7 +107,6 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     /// The hasher. Default: [`DefaultHashBuilder`].
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// use std::hash::{BuildHasher, RandomState};
     /// use coflight::{Group, NoRuntime};
     ///
@@ -136,13 +125,12 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// # extern crate coflight_core as coflight;
     /// use coflight::Group;
     ///
     /// // A group for each of many users, who make a few calls each: no need for many locks, nor for their memory.
     /// let groups: Vec<Group<u64, u64>> = (0..1_000).map(|_| Group::builder().shards(1).build()).collect();
     /// assert_eq!(groups[7].run(&6, || async { 6 * 7 }).await?, 42);
-    /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
     /// ```
     pub fn shards(mut self, shards: usize) -> Self {
         self.shards = Some(shards);
@@ -152,16 +140,7 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     /// Whether [`spawn`](Group::spawn)ed work goes on when the last caller has left. Default: `false`, it is dropped.
     ///
     /// ```
-    /// # futures_lite::future::block_on(async {
-    /// # mod coflight { // Tasks are run when the example says so.
-    /// #     pub use coflight_core::*;
-    /// #     use std::{pin::Pin, sync::Mutex};
-    /// #     static TASKS: Mutex<Vec<Pin<Box<dyn Future<Output = ()> + Send>>>> = Mutex::new(Vec::new());
-    /// #     pub fn run_tasks() { TASKS.lock().unwrap().drain(..).for_each(futures_lite::future::block_on); }
-    /// #     #[derive(Clone)] pub struct Tokio;
-    /// #     impl Tokio { pub fn current() -> Self { Self } }
-    /// #     impl Spawn for Tokio { fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { TASKS.lock().unwrap().push(Box::pin(task)); } }
-    /// # }
+    /// # coflight::block_on(async {
     /// use coflight::{Group, Tokio};
     /// use futures_lite::future::{poll_once, yield_now};
     ///
@@ -169,7 +148,6 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     /// let mut caller = Box::pin(flights.spawn(&6, || async { 6 * 7 }));
     /// assert_eq!(poll_once(&mut caller).await, None);
     /// drop(caller); // its client hung up
-    /// # coflight::run_tasks();
     ///
     /// while !flights.is_empty() {
     ///     yield_now().await;
@@ -187,13 +165,12 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// # extern crate coflight_core as coflight;
     /// use coflight::{Group, registry};
     ///
     /// let prices: Group<String, u64> = Group::builder().name("prices").build();
     /// prices.run("coffee", || async { 12 }).await?;
     /// assert_eq!(registry::overview().get("prices").unwrap().stats.led, 1);
-    /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
     /// ```
     pub fn name(mut self, name: impl Into<String>) -> Self
     where
@@ -209,7 +186,6 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// # extern crate coflight_core as coflight;
     /// use coflight::{Entry, Error, Group};
     ///
     /// let flights: Group<String, u64> = Group::builder().max_flights(1).build();
@@ -229,7 +205,6 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     /// until another flight was started. Default: any number.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// use coflight::{Entry, Group};
     ///
     /// let flights: Group<u64, u64> = Group::builder().max_callers(2).build();
@@ -247,7 +222,6 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// # extern crate coflight_core as coflight;
     /// use std::sync::{Arc, Mutex};
     /// use coflight::{Event, EventKind, Group};
     ///
@@ -258,7 +232,7 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     ///
     /// flights.run(&6, || async { 6 * 7 }).await?;
     /// assert_eq!(*log.lock().unwrap(), [EventKind::Missed, EventKind::Started, EventKind::Completed]);
-    /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
     /// ```
     pub fn observer(mut self, observer: impl Observer<K> + 'static) -> Self {
         self.chosen.observers.push(Box::new(observer));
@@ -268,7 +242,6 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     /// How keys are shown in logs. Default: not at all, but as a number that tells nothing of the key, because keys can hold secrets.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// use coflight::{Group, registry};
     ///
     /// let accounts: Group<u64, String> =
@@ -285,7 +258,6 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// # extern crate coflight_core as coflight;
     /// use std::num::ParseIntError;
     /// use coflight::{OnFailure, TryGroup};
     /// use futures_lite::future::{yield_now, zip};
@@ -299,7 +271,7 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     /// let (first, second) = zip(flights.try_run("port", bad), flights.try_run("port", || async { "80".parse() })).await;
     /// assert!(first.is_err()); // what its own work said
     /// assert_eq!(second?, 80);
-    /// # Ok::<(), coflight_core::TryError<_>>(()) }).unwrap();
+    /// # Ok::<(), coflight::TryError<_>>(()) }).unwrap();
     /// ```
     pub fn on_failure(mut self, on_failure: OnFailure) -> Self {
         self.chosen.on_failure = on_failure;
@@ -311,7 +283,6 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// # extern crate coflight_core as coflight;
     /// use coflight::Group;
     ///
     /// // No user is a result like any other, but not one to count as a success.
@@ -319,7 +290,7 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     /// users.run(&1, || async { Some("Ada".to_owned()) }).await?;
     /// users.run(&2, || async { None }).await?;
     /// assert_eq!((users.stats().completed, users.stats().failed), (1, 1));
-    /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
     /// ```
     pub fn failed_if(mut self, failed: fn(&V) -> bool) -> Self {
         self.chosen.failed_if = Some(failed);
@@ -329,16 +300,7 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     /// Whether failures [linger](Self::linger) like other results. Default: `false`.
     ///
     /// ```
-    /// # futures_lite::future::block_on(async {
-    /// # mod coflight { // Its time stands still.
-    /// #     pub use coflight_core::*;
-    /// #     use std::{future::{Pending, pending}, time::Duration};
-    /// #     #[derive(Clone)] pub struct Tokio;
-    /// #     impl Tokio { pub fn current() -> Self { Self } }
-    /// #     impl Clock for Tokio { fn now(&self) -> Duration { Duration::ZERO } }
-    /// #     impl Timer for Tokio { type Sleep = Pending<()>; fn sleep(&self, _: Duration) -> Pending<()> { pending() } }
-    /// #     impl Spawn for Tokio { fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { std::mem::forget(task); } }
-    /// # }
+    /// # coflight::block_on(async {
     /// use std::{num::ParseIntError, time::Duration};
     /// use coflight::{Tokio, TryGroup};
     ///
@@ -361,7 +323,6 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// # extern crate coflight_core as coflight;
     /// use coflight::Group;
     ///
     /// /// What all handlers of a program share.
@@ -371,7 +332,7 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     ///
     /// let app = App { users: Group::builder().max_flights(1_000).build() };
     /// assert_eq!(app.users.run(&42, || async { "Ada".to_owned() }).await?, "Ada");
-    /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
     /// ```
     pub fn build(self) -> Group<K, V, R, S> {
         let Self { runtime, hasher, shards, detach, mut chosen, _flights } = self;
@@ -396,22 +357,7 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     /// caller.
     ///
     /// ```
-    /// # futures_lite::future::block_on(async {
-    /// # mod coflight { // To sleep takes a turn, and moves the clock.
-    /// #     pub use coflight_core::*;
-    /// #     use std::{pin::Pin, sync::atomic::{AtomicU64, Ordering::Relaxed}, time::Duration};
-    /// #     static NOW: AtomicU64 = AtomicU64::new(0);
-    /// #     #[derive(Clone)] pub struct Tokio;
-    /// #     impl Tokio { pub fn current() -> Self { Self } }
-    /// #     impl Clock for Tokio { fn now(&self) -> Duration { Duration::from_millis(NOW.load(Relaxed)) } }
-    /// #     impl Timer for Tokio {
-    /// #         type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
-    /// #         fn sleep(&self, time: Duration) -> Self::Sleep {
-    /// #             let then = (self.now() + time).as_millis() as u64;
-    /// #             Box::pin(async move { futures_lite::future::yield_now().await; NOW.fetch_max(then, Relaxed); })
-    /// #         }
-    /// #     }
-    /// # }
+    /// # coflight::block_on(async {
     /// use std::time::Duration;
     /// use coflight::{Error, Group, Tokio};
     ///
@@ -442,22 +388,7 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     /// for the leader's to be gone.
     ///
     /// ```
-    /// # futures_lite::future::block_on(async {
-    /// # mod coflight { // To sleep takes a turn, and moves the clock.
-    /// #     pub use coflight_core::*;
-    /// #     use std::{pin::Pin, sync::atomic::{AtomicU64, Ordering::Relaxed}, time::Duration};
-    /// #     static NOW: AtomicU64 = AtomicU64::new(0);
-    /// #     #[derive(Clone)] pub struct Tokio;
-    /// #     impl Tokio { pub fn current() -> Self { Self } }
-    /// #     impl Clock for Tokio { fn now(&self) -> Duration { Duration::from_millis(NOW.load(Relaxed)) } }
-    /// #     impl Timer for Tokio {
-    /// #         type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
-    /// #         fn sleep(&self, time: Duration) -> Self::Sleep {
-    /// #             let then = (self.now() + time).as_millis() as u64;
-    /// #             Box::pin(async move { futures_lite::future::yield_now().await; NOW.fetch_max(then, Relaxed); })
-    /// #         }
-    /// #     }
-    /// # }
+    /// # coflight::block_on(async {
     /// use std::time::Duration;
     /// use coflight::{Group, Role, Tokio};
     /// use futures_lite::future::{poll_once, yield_now};
@@ -488,22 +419,7 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     /// others do not notice. Default: any time.
     ///
     /// ```
-    /// # futures_lite::future::block_on(async {
-    /// # mod coflight { // To sleep takes a turn, and moves the clock.
-    /// #     pub use coflight_core::*;
-    /// #     use std::{pin::Pin, sync::atomic::{AtomicU64, Ordering::Relaxed}, time::Duration};
-    /// #     static NOW: AtomicU64 = AtomicU64::new(0);
-    /// #     #[derive(Clone)] pub struct Tokio;
-    /// #     impl Tokio { pub fn current() -> Self { Self } }
-    /// #     impl Clock for Tokio { fn now(&self) -> Duration { Duration::from_millis(NOW.load(Relaxed)) } }
-    /// #     impl Timer for Tokio {
-    /// #         type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
-    /// #         fn sleep(&self, time: Duration) -> Self::Sleep {
-    /// #             let then = (self.now() + time).as_millis() as u64;
-    /// #             Box::pin(async move { futures_lite::future::yield_now().await; NOW.fetch_max(then, Relaxed); })
-    /// #         }
-    /// #     }
-    /// # }
+    /// # coflight::block_on(async {
     /// use std::time::Duration;
     /// use coflight::{Error, Group, Tokio};
     ///
@@ -528,22 +444,7 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     /// [lingers](Self::linger). Default: any age.
     ///
     /// ```
-    /// # futures_lite::future::block_on(async {
-    /// # mod coflight { // To sleep takes a turn, and moves the clock.
-    /// #     pub use coflight_core::*;
-    /// #     use std::{pin::Pin, sync::atomic::{AtomicU64, Ordering::Relaxed}, time::Duration};
-    /// #     static NOW: AtomicU64 = AtomicU64::new(0);
-    /// #     #[derive(Clone)] pub struct Tokio;
-    /// #     impl Tokio { pub fn current() -> Self { Self } }
-    /// #     impl Clock for Tokio { fn now(&self) -> Duration { Duration::from_millis(NOW.load(Relaxed)) } }
-    /// #     impl Timer for Tokio {
-    /// #         type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
-    /// #         fn sleep(&self, time: Duration) -> Self::Sleep {
-    /// #             let then = (self.now() + time).as_millis() as u64;
-    /// #             Box::pin(async move { futures_lite::future::yield_now().await; NOW.fetch_max(then, Relaxed); })
-    /// #         }
-    /// #     }
-    /// # }
+    /// # coflight::block_on(async {
     /// use std::time::Duration;
     /// use coflight::{Entry, Group, Timer, Tokio};
     ///
@@ -568,22 +469,7 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     /// [`Call::join_within`](crate::Call::join_within). Every limit that needs a clock does this already.
     ///
     /// ```
-    /// # futures_lite::future::block_on(async {
-    /// # mod coflight { // To sleep takes a turn, and moves the clock.
-    /// #     pub use coflight_core::*;
-    /// #     use std::{pin::Pin, sync::atomic::{AtomicU64, Ordering::Relaxed}, time::Duration};
-    /// #     static NOW: AtomicU64 = AtomicU64::new(0);
-    /// #     #[derive(Clone)] pub struct Tokio;
-    /// #     impl Tokio { pub fn current() -> Self { Self } }
-    /// #     impl Clock for Tokio { fn now(&self) -> Duration { Duration::from_millis(NOW.load(Relaxed)) } }
-    /// #     impl Timer for Tokio {
-    /// #         type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
-    /// #         fn sleep(&self, time: Duration) -> Self::Sleep {
-    /// #             let then = (self.now() + time).as_millis() as u64;
-    /// #             Box::pin(async move { futures_lite::future::yield_now().await; NOW.fetch_max(then, Relaxed); })
-    /// #         }
-    /// #     }
-    /// # }
+    /// # coflight::block_on(async {
     /// use std::time::Duration;
     /// use coflight::{Group, Timer, Tokio};
     ///
@@ -608,16 +494,7 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     /// The memory that a result takes is freed by a task of the runtime when the time is over, or, if the runtime is shut down, at once.
     ///
     /// ```
-    /// # futures_lite::future::block_on(async {
-    /// # mod coflight { // Its time stands still.
-    /// #     pub use coflight_core::*;
-    /// #     use std::{future::{Pending, pending}, time::Duration};
-    /// #     #[derive(Clone)] pub struct Tokio;
-    /// #     impl Tokio { pub fn current() -> Self { Self } }
-    /// #     impl Clock for Tokio { fn now(&self) -> Duration { Duration::ZERO } }
-    /// #     impl Timer for Tokio { type Sleep = Pending<()>; fn sleep(&self, _: Duration) -> Pending<()> { pending() } }
-    /// #     impl Spawn for Tokio { fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { std::mem::forget(task); } }
-    /// # }
+    /// # coflight::block_on(async {
     /// use std::time::Duration;
     /// use coflight::{Group, Tokio};
     ///

@@ -30,7 +30,6 @@ use crate::work::{Fallible, SharedErr};
 ///
 /// ```
 /// # futures_lite::future::block_on(async {
-/// # extern crate coflight_core as coflight;
 /// use coflight::{Error, Group};
 /// use futures_lite::future::{poll_once, yield_now};
 ///
@@ -62,16 +61,7 @@ impl<'g, K, V, R, S> Call<'g, K, V, R, S> {
     /// Overrides [`Builder::detach`](crate::Builder::detach), if this call starts the flight.
     ///
     /// ```
-    /// # futures_lite::future::block_on(async {
-    /// # mod coflight { // Tasks are run when the example says so.
-    /// #     pub use coflight_core::*;
-    /// #     use std::{pin::Pin, sync::Mutex};
-    /// #     static TASKS: Mutex<Vec<Pin<Box<dyn Future<Output = ()> + Send>>>> = Mutex::new(Vec::new());
-    /// #     pub fn run_tasks() { TASKS.lock().unwrap().drain(..).for_each(futures_lite::future::block_on); }
-    /// #     #[derive(Clone)] pub struct Tokio;
-    /// #     impl Tokio { pub fn current() -> Self { Self } }
-    /// #     impl Spawn for Tokio { fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { TASKS.lock().unwrap().push(Box::pin(task)); } }
-    /// # }
+    /// # coflight::block_on(async {
     /// use coflight::{Group, Tokio};
     /// use futures_lite::future::{poll_once, yield_now};
     ///
@@ -80,7 +70,6 @@ impl<'g, K, V, R, S> Call<'g, K, V, R, S> {
     /// let mut payment = Box::pin(flights.call().detach(true).spawn(&6, || async { 6 * 7 }));
     /// assert_eq!(poll_once(&mut payment).await, None);
     /// drop(payment); // its client hung up
-    /// # coflight::run_tasks();
     ///
     /// while !flights.is_empty() {
     ///     yield_now().await;
@@ -100,7 +89,6 @@ impl<'g, K, V, R, S> Call<'g, K, V, R, S> {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// # extern crate coflight_core as coflight;
     /// use coflight::{Error, Group};
     ///
     /// let flights: Group<u64, u64> = Group::builder().max_flights(10).build();
@@ -121,7 +109,6 @@ impl<'g, K, V, R, S> Call<'g, K, V, R, S> {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// # extern crate coflight_core as coflight;
     /// use coflight::Group;
     ///
     /// let flights: Group<u64, u64> = Group::new();
@@ -129,7 +116,7 @@ impl<'g, K, V, R, S> Call<'g, K, V, R, S> {
     ///
     /// // Shares with nobody who came before.
     /// assert_eq!(flights.call().max_callers(1).run(&6, || async { 6 * 7 }).await?, 42);
-    /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
     /// ```
     pub fn max_callers(mut self, callers: impl Into<Option<usize>>) -> Self {
         self.options().max_callers = Some(callers.into());
@@ -140,22 +127,7 @@ impl<'g, K, V, R, S> Call<'g, K, V, R, S> {
     /// must not run beside each other, or whose callers already have a part of the result. Needs no clock.
     ///
     /// ```
-    /// # futures_lite::future::block_on(async {
-    /// # mod coflight { // To sleep takes a turn, and moves the clock.
-    /// #     pub use coflight_core::*;
-    /// #     use std::{pin::Pin, sync::atomic::{AtomicU64, Ordering::Relaxed}, time::Duration};
-    /// #     static NOW: AtomicU64 = AtomicU64::new(0);
-    /// #     #[derive(Clone)] pub struct Tokio;
-    /// #     impl Tokio { pub fn current() -> Self { Self } }
-    /// #     impl Clock for Tokio { fn now(&self) -> Duration { Duration::from_millis(NOW.load(Relaxed)) } }
-    /// #     impl Timer for Tokio {
-    /// #         type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
-    /// #         fn sleep(&self, time: Duration) -> Self::Sleep {
-    /// #             let then = (self.now() + time).as_millis() as u64;
-    /// #             Box::pin(async move { futures_lite::future::yield_now().await; NOW.fetch_max(then, Relaxed); })
-    /// #         }
-    /// #     }
-    /// # }
+    /// # coflight::block_on(async {
     /// use std::time::Duration;
     /// use coflight::{Group, Timer, Tokio};
     /// use futures_lite::future::poll_once;
@@ -178,7 +150,6 @@ impl<'g, K, V, R, S> Call<'g, K, V, R, S> {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// # extern crate coflight_core as coflight;
     /// use std::sync::{Arc, Mutex};
     /// use coflight::{Event, Group};
     ///
@@ -195,7 +166,7 @@ impl<'g, K, V, R, S> Call<'g, K, V, R, S> {
     ///
     /// flights.call().metadata(Request(17)).run(&6, || async { 6 * 7 }).await?;
     /// assert_eq!(*log.lock().unwrap(), ["request 17: missed", "request 17: started", "request 17: completed"]);
-    /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
     /// ```
     pub fn metadata(mut self, metadata: impl Any + Send + Sync) -> Self {
         let metadata: Box<dyn Any + Send + Sync> = Box::new(metadata);
@@ -214,22 +185,7 @@ impl<'g, K, V, R, S> Call<'g, K, V, R, S> {
     /// limit is set already, this caller alone leaves after that time, with the same error.
     ///
     /// ```
-    /// # futures_lite::future::block_on(async {
-    /// # mod coflight { // To sleep takes a turn, and moves the clock.
-    /// #     pub use coflight_core::*;
-    /// #     use std::{pin::Pin, sync::atomic::{AtomicU64, Ordering::Relaxed}, time::Duration};
-    /// #     static NOW: AtomicU64 = AtomicU64::new(0);
-    /// #     #[derive(Clone)] pub struct Tokio;
-    /// #     impl Tokio { pub fn current() -> Self { Self } }
-    /// #     impl Clock for Tokio { fn now(&self) -> Duration { Duration::from_millis(NOW.load(Relaxed)) } }
-    /// #     impl Timer for Tokio {
-    /// #         type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
-    /// #         fn sleep(&self, time: Duration) -> Self::Sleep {
-    /// #             let then = (self.now() + time).as_millis() as u64;
-    /// #             Box::pin(async move { futures_lite::future::yield_now().await; NOW.fetch_max(then, Relaxed); })
-    /// #         }
-    /// #     }
-    /// # }
+    /// # coflight::block_on(async {
     /// use std::time::Duration;
     /// use coflight::{Error, Group, Tokio};
     ///
@@ -251,22 +207,7 @@ impl<'g, K, V, R, S> Call<'g, K, V, R, S> {
     /// Overrides [`Builder::overtake_after`](crate::Builder::overtake_after), if this call starts the flight.
     ///
     /// ```
-    /// # futures_lite::future::block_on(async {
-    /// # mod coflight { // To sleep takes a turn, and moves the clock.
-    /// #     pub use coflight_core::*;
-    /// #     use std::{pin::Pin, sync::atomic::{AtomicU64, Ordering::Relaxed}, time::Duration};
-    /// #     static NOW: AtomicU64 = AtomicU64::new(0);
-    /// #     #[derive(Clone)] pub struct Tokio;
-    /// #     impl Tokio { pub fn current() -> Self { Self } }
-    /// #     impl Clock for Tokio { fn now(&self) -> Duration { Duration::from_millis(NOW.load(Relaxed)) } }
-    /// #     impl Timer for Tokio {
-    /// #         type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
-    /// #         fn sleep(&self, time: Duration) -> Self::Sleep {
-    /// #             let then = (self.now() + time).as_millis() as u64;
-    /// #             Box::pin(async move { futures_lite::future::yield_now().await; NOW.fetch_max(then, Relaxed); })
-    /// #         }
-    /// #     }
-    /// # }
+    /// # coflight::block_on(async {
     /// use std::time::Duration;
     /// use coflight::{Group, Role, Tokio};
     ///
@@ -289,22 +230,7 @@ impl<'g, K, V, R, S> Call<'g, K, V, R, S> {
     /// Overrides [`Builder::wait_timeout`](crate::Builder::wait_timeout) for this call.
     ///
     /// ```
-    /// # futures_lite::future::block_on(async {
-    /// # mod coflight { // To sleep takes a turn, and moves the clock.
-    /// #     pub use coflight_core::*;
-    /// #     use std::{pin::Pin, sync::atomic::{AtomicU64, Ordering::Relaxed}, time::Duration};
-    /// #     static NOW: AtomicU64 = AtomicU64::new(0);
-    /// #     #[derive(Clone)] pub struct Tokio;
-    /// #     impl Tokio { pub fn current() -> Self { Self } }
-    /// #     impl Clock for Tokio { fn now(&self) -> Duration { Duration::from_millis(NOW.load(Relaxed)) } }
-    /// #     impl Timer for Tokio {
-    /// #         type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
-    /// #         fn sleep(&self, time: Duration) -> Self::Sleep {
-    /// #             let then = (self.now() + time).as_millis() as u64;
-    /// #             Box::pin(async move { futures_lite::future::yield_now().await; NOW.fetch_max(then, Relaxed); })
-    /// #         }
-    /// #     }
-    /// # }
+    /// # coflight::block_on(async {
     /// use std::time::Duration;
     /// use coflight::{Error, Group, Tokio};
     ///
@@ -329,22 +255,7 @@ impl<'g, K, V, R, S> Call<'g, K, V, R, S> {
     /// neither its group nor its leader kept [time](crate::Builder::timed), is taken to be too old.
     ///
     /// ```
-    /// # futures_lite::future::block_on(async {
-    /// # mod coflight { // To sleep takes a turn, and moves the clock.
-    /// #     pub use coflight_core::*;
-    /// #     use std::{pin::Pin, sync::atomic::{AtomicU64, Ordering::Relaxed}, time::Duration};
-    /// #     static NOW: AtomicU64 = AtomicU64::new(0);
-    /// #     #[derive(Clone)] pub struct Tokio;
-    /// #     impl Tokio { pub fn current() -> Self { Self } }
-    /// #     impl Clock for Tokio { fn now(&self) -> Duration { Duration::from_millis(NOW.load(Relaxed)) } }
-    /// #     impl Timer for Tokio {
-    /// #         type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
-    /// #         fn sleep(&self, time: Duration) -> Self::Sleep {
-    /// #             let then = (self.now() + time).as_millis() as u64;
-    /// #             Box::pin(async move { futures_lite::future::yield_now().await; NOW.fetch_max(then, Relaxed); })
-    /// #         }
-    /// #     }
-    /// # }
+    /// # coflight::block_on(async {
     /// use std::time::Duration;
     /// use coflight::{Group, Timer, Tokio};
     ///
@@ -355,7 +266,7 @@ impl<'g, K, V, R, S> Call<'g, K, V, R, S> {
     /// // To be paid now: what was read two seconds ago will not do.
     /// let price = prices.call().join_within(Duration::from_secs(1)).run("coffee", || async { 12 }).await?;
     /// assert_eq!(price, 12);
-    /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
     /// ```
     pub fn join_within(mut self, age: impl Into<Option<Duration>>) -> Self
     where
@@ -370,16 +281,7 @@ impl<'g, K, V, R, S> Call<'g, K, V, R, S> {
     /// In a group that has no such window of its own, the result's memory is freed when its time is over even if the group is dropped before.
     ///
     /// ```
-    /// # futures_lite::future::block_on(async {
-    /// # mod coflight { // Its time stands still.
-    /// #     pub use coflight_core::*;
-    /// #     use std::{future::{Pending, pending}, time::Duration};
-    /// #     #[derive(Clone)] pub struct Tokio;
-    /// #     impl Tokio { pub fn current() -> Self { Self } }
-    /// #     impl Clock for Tokio { fn now(&self) -> Duration { Duration::ZERO } }
-    /// #     impl Timer for Tokio { type Sleep = Pending<()>; fn sleep(&self, _: Duration) -> Pending<()> { pending() } }
-    /// #     impl Spawn for Tokio { fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { std::mem::forget(task); } }
-    /// # }
+    /// # coflight::block_on(async {
     /// use std::time::Duration;
     /// use coflight::{Group, Tokio};
     ///
@@ -388,7 +290,7 @@ impl<'g, K, V, R, S> Call<'g, K, V, R, S> {
     ///
     /// // Whoever comes within a second is served the same.
     /// assert_eq!(prices.run("coffee", || async { 12 }).await?, 10);
-    /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
     /// ```
     pub fn linger(mut self, linger: impl Into<Option<Duration>>) -> Self
     where
@@ -421,7 +323,6 @@ impl<'g, K, V, R, S: BuildHasher> Call<'g, K, V, R, S> {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// # extern crate coflight_core as coflight;
     /// use coflight::Group;
     ///
     /// let flights: Group<u64, u64> = Group::new();
@@ -429,7 +330,7 @@ impl<'g, K, V, R, S: BuildHasher> Call<'g, K, V, R, S> {
     ///
     /// let factor = 7; // the work may borrow
     /// assert_eq!(flights.call().max_callers(1).run(&6, || async { 6 * factor }).await?, 42);
-    /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
     /// ```
     ///
     /// # Cancel safety
@@ -457,13 +358,12 @@ impl<'g, K, V, R, S: BuildHasher> Call<'g, K, V, R, S> {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// # extern crate coflight_core as coflight;
     /// use coflight::Group;
     ///
     /// let flights: Group<u64, u64> = Group::new();
     /// let _slow = flights.enter(&6);
     /// assert_eq!(flights.call().max_callers(1).relay(&6, || async { 6 * 7 }).await?, 42);
-    /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
     /// ```
     ///
     /// # Cancel safety
@@ -491,21 +391,13 @@ impl<'g, K, V, R, S: BuildHasher> Call<'g, K, V, R, S> {
     /// [`Group::spawn`], with this call's options.
     ///
     /// ```
-    /// # futures_lite::future::block_on(async {
-    /// # mod coflight { // A thread for each task.
-    /// #     pub use coflight_core::*;
-    /// #     #[derive(Clone)] pub struct Tokio;
-    /// #     impl Tokio { pub fn current() -> Self { Self } }
-    /// #     impl Spawn for Tokio {
-    /// #         fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { std::thread::spawn(|| futures_lite::future::block_on(task)); }
-    /// #     }
-    /// # }
+    /// # coflight::block_on(async {
     /// use coflight::{Group, Tokio};
     ///
     /// let flights: Group<u64, u64, Tokio> = Group::with_runtime(Tokio::current());
     /// let _slow = flights.enter(&6);
     /// assert_eq!(flights.call().max_callers(1).spawn(&6, || async { 6 * 7 }).await?, 42);
-    /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
     /// ```
     ///
     /// # Cancel safety
@@ -535,13 +427,12 @@ impl<'g, K, V, R, S: BuildHasher> Call<'g, K, V, R, S> {
     /// [`Group::run_blocking`], with this call's options.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// use coflight::Group;
     ///
     /// let flights: Group<u64, u64> = Group::new();
     /// let _slow = flights.enter(&6);
     /// assert_eq!(flights.call().max_callers(1).run_blocking(&6, || 6 * 7)?, 42);
-    /// # Ok::<(), coflight_core::Error>(())
+    /// # Ok::<(), coflight::Error>(())
     /// ```
     ///
     /// # Blocking
@@ -568,7 +459,6 @@ impl<'g, K, V, R, S: BuildHasher> Call<'g, K, V, R, S> {
     /// [`Group::run_blocking`], with this call's options; also says how the caller was served.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// use coflight::{Group, Role};
     ///
     /// let flights: Group<u64, u64> = Group::new();
@@ -602,7 +492,6 @@ impl<'g, K, V, R, S: BuildHasher> Call<'g, K, V, R, S> {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// # extern crate coflight_core as coflight;
     /// use coflight::{Entry, Group};
     ///
     /// let flights: Group<u64, u64> = Group::new();
@@ -611,7 +500,7 @@ impl<'g, K, V, R, S: BuildHasher> Call<'g, K, V, R, S> {
     ///     Entry::Leader(leader) => assert_eq!(leader.complete(6 * 7)?, 42),
     ///     Entry::Follower(_) => unreachable!("one caller is aboard the only flight there was"),
     /// }
-    /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
     /// ```
     ///
     /// # Cancel safety
@@ -639,7 +528,6 @@ impl<'g, K, T, E, R, S: BuildHasher> Call<'g, K, Result<T, SharedError<E>>, R, S
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// # extern crate coflight_core as coflight;
     /// use std::num::ParseIntError;
     /// use coflight::{Error, TryGroup};
     ///
@@ -679,7 +567,6 @@ impl<'g, K, T, E, R, S: BuildHasher> Call<'g, K, Result<T, SharedError<E>>, R, S
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// # extern crate coflight_core as coflight;
     /// use std::num::ParseIntError;
     /// use coflight::{Error, TryGroup};
     ///
@@ -720,15 +607,7 @@ impl<'g, K, T, E, R, S: BuildHasher> Call<'g, K, Result<T, SharedError<E>>, R, S
     /// [`Group::try_spawn`], with this call's options.
     ///
     /// ```
-    /// # futures_lite::future::block_on(async {
-    /// # mod coflight { // A thread for each task.
-    /// #     pub use coflight_core::*;
-    /// #     #[derive(Clone)] pub struct Tokio;
-    /// #     impl Tokio { pub fn current() -> Self { Self } }
-    /// #     impl Spawn for Tokio {
-    /// #         fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { std::thread::spawn(|| futures_lite::future::block_on(task)); }
-    /// #     }
-    /// # }
+    /// # coflight::block_on(async {
     /// use std::num::ParseIntError;
     /// use coflight::{Error, Tokio, TryGroup};
     ///
@@ -771,7 +650,6 @@ impl<'g, K, T, E, R, S: BuildHasher> Call<'g, K, Result<T, SharedError<E>>, R, S
     /// [`Group::try_run_blocking`], with this call's options.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// use std::num::ParseIntError;
     /// use coflight::{Error, TryGroup};
     ///

@@ -16,7 +16,6 @@ use crate::time::Time;
 ///
 /// ```
 /// # futures_lite::future::block_on(async {
-/// # extern crate coflight_core as coflight;
 /// use std::num::ParseIntError;
 /// use coflight::{OnFailure, TryGroup};
 /// use futures_lite::future::{yield_now, zip};

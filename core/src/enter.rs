@@ -26,7 +26,6 @@ use crate::state::Leaver;
 /// What [`Group::enter`] makes of its caller.
 ///
 /// ```
-/// # extern crate coflight_core as coflight;
 /// use coflight::{Entry, Group};
 ///
 /// let flights: Group<u64, String> = Group::new();
@@ -76,7 +75,6 @@ where
 /// the work runs.
 ///
 /// ```
-/// # extern crate coflight_core as coflight;
 /// # futures_lite::future::block_on(async {
 /// use coflight::{Entry, Group, Turn};
 ///
@@ -136,7 +134,6 @@ impl<K, V, R, S> Leader<K, V, R, S> {
     /// Ends the flight with `value`, which every follower gets a clone of, and gives it back: moved, if nobody shares it.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// # futures_lite::future::block_on(async {
     /// use coflight::{Entry, Error, Group, Turn};
     ///
@@ -181,7 +178,6 @@ impl<K, V, R, S> Leader<K, V, R, S> {
     /// Leaves, so that a follower takes over; the same as dropping.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// # futures_lite::future::block_on(async {
     /// use coflight::{Entry, Group, Role, Turn};
     ///
@@ -199,7 +195,6 @@ impl<K, V, R, S> Leader<K, V, R, S> {
     /// Ends the flight because its result cannot be shared: every follower goes alone, at once and in parallel, each with its own work.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// # futures_lite::future::block_on(async {
     /// use coflight::{Entry, Group, Role, Turn};
     ///
@@ -223,7 +218,6 @@ impl<K, V, R, S> Leader<K, V, R, S> {
     /// The flight's key.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// use coflight::{Entry, Group};
     ///
     /// let flights: Group<String, usize> = Group::new();
@@ -238,7 +232,6 @@ impl<K, V, R, S> Leader<K, V, R, S> {
     /// How many callers are aboard, this one included.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// use coflight::{Entry, Group};
     ///
     /// let flights: Group<u64, u64> = Group::new();
@@ -256,7 +249,6 @@ impl<K, V, R, S> Leader<K, V, R, S> {
     /// How this caller came to lead: [`Role::Led`], [`Role::TookOver`] or [`Role::Alone`].
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// # futures_lite::future::block_on(async {
     /// use coflight::{Entry, Group, Role, Turn};
     ///
@@ -280,7 +272,6 @@ impl<K, V, R, S> Leader<K, V, R, S> {
     /// For when the result is not what a newcomer should get any more, as with a stream whose beginning is gone.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// # futures_lite::future::block_on(async {
     /// use coflight::{Entry, Group, Turn};
     ///
@@ -303,7 +294,6 @@ impl<K, V, R, S> Leader<K, V, R, S> {
     /// [`Error::Circular`] at once instead of waiting for ever.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// # futures_lite::future::block_on(async {
     /// use std::future::{Future, poll_fn};
     /// use std::pin::pin;
@@ -326,7 +316,6 @@ impl<K, V, R, S> Leader<K, V, R, S> {
     /// work overtook this one.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// use coflight::{Entry, Group};
     ///
     /// let flights: Group<u64, u64> = Group::new();
@@ -344,7 +333,6 @@ impl<K, V, R, S> Leader<K, V, R, S> {
     /// [time](crate::Builder::timeout) is over, upon which everybody aboard is told so. To race the work with.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// # futures_lite::future::block_on(async {
     /// use coflight::{Entry, Group};
     /// use futures_lite::future;
@@ -406,7 +394,6 @@ impl<K, T: Clone, E, R, S> Leader<K, Result<T, SharedError<E>>, R, S> {
     /// [`complete`](Self::complete), for work that can fail: its error is shared as it is, and counts as a failure.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// # futures_lite::future::block_on(async {
     /// use std::num::ParseIntError;
     /// use coflight::{Entry, TryError, TryGroup};
@@ -431,7 +418,6 @@ impl<K, T: Clone, E, R, S> Leader<K, Result<T, SharedError<E>>, R, S> {
 /// What a [`Follower`] waits for.
 ///
 /// ```
-/// # extern crate coflight_core as coflight;
 /// # futures_lite::future::block_on(async {
 /// use coflight::{Entry, Group, Turn};
 ///
@@ -459,7 +445,6 @@ pin_project! {
     /// A caller that follows. The future is ready when the flight has ended, or when it is this caller's turn to lead.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// # futures_lite::future::block_on(async {
     /// use std::pin::pin;
     /// use coflight::{Entry, Group, Turn};
@@ -495,7 +480,6 @@ impl<K, V, R, S, Q: ?Sized> Follower<'_, '_, K, V, R, S, Q> {
     /// is aboard of none: it was refused, it waits until the work of a cancelled flight is gone, or it has its answer.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// use coflight::{Entry, Group};
     ///
     /// // Equal to every other one for the same path, whoever makes it.
@@ -523,7 +507,6 @@ impl<K, V, R, S, Q: ?Sized> Follower<'_, '_, K, V, R, S, Q> {
     /// key, so that whoever can end that leader may do so.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// # futures_lite::future::block_on(async {
     /// use coflight::{Entry, Group, Turn};
     ///
@@ -548,7 +531,6 @@ impl<K, V, R, S, Q: ?Sized> Follower<'_, '_, K, V, R, S, Q> {
     /// Here with a runtime whose time stands still until the test moves it:
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// # futures_lite::future::block_on(async {
     /// use std::pin::pin;
     /// use std::time::Duration;
@@ -596,7 +578,6 @@ impl<K, V, R, S, Q: ?Sized> Follower<'_, '_, K, V, R, S, Q> {
     /// Also says how the caller was served.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// # futures_lite::future::block_on(async {
     /// use coflight::{Entry, Group, Role};
     ///

@@ -13,7 +13,6 @@ use crate::sync::{Arc, Lock};
 /// Failures of the work itself are values; see the `try_` verbs and [`TryError`].
 ///
 /// ```
-/// # extern crate coflight_core as coflight;
 /// # futures_lite::future::block_on(async {
 /// use coflight::{Error, Group};
 ///
@@ -70,7 +69,6 @@ impl core::error::Error for Error {}
 /// The panic of a flight's work, as the callers who did not run it see it.
 ///
 /// ```
-/// # extern crate coflight_core as coflight;
 /// # futures_lite::future::block_on(async {
 /// use std::panic::AssertUnwindSafe;
 /// use coflight::{Error, Group};
@@ -122,7 +120,6 @@ impl Panic {
     /// The panic's message, if its payload was a string, as with `panic!("…")`.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// # futures_lite::future::block_on(async {
     /// use coflight::{Error, Group};
     /// # use std::panic::AssertUnwindSafe;
@@ -178,7 +175,6 @@ impl fmt::Display for Panic {
 /// caller of the flight shares as it is; `E` need not be `Clone`.
 ///
 /// ```
-/// # extern crate coflight_core as coflight;
 /// # futures_lite::future::block_on(async {
 /// use std::num::ParseIntError;
 /// use coflight::{TryError, TryGroup};
@@ -204,7 +200,6 @@ pub enum TryError<E> {
 /// `portable-atomic` feature.
 ///
 /// ```
-/// # extern crate coflight_core as coflight;
 /// # futures_lite::future::block_on(async {
 /// use std::io;
 /// use coflight::{Entry, SharedError, TryError, TryGroup, Turn};
@@ -225,7 +220,6 @@ impl<E> TryError<E> {
     /// The work's error, if that is what this is.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// # futures_lite::future::block_on(async {
     /// use std::io;
     /// use coflight::TryGroup;
@@ -246,7 +240,6 @@ impl<E> TryError<E> {
     /// The flight's error, if that is what this is.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// use coflight::{Error, SharedError, TryError};
     ///
     /// /// Whether the backend may be fine, and was only asked too much.

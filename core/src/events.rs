@@ -23,7 +23,6 @@ use crate::sync::{Arc, Lock};
 /// Any `Fn(&Event<'_, K>) + Send + Sync` is one.
 ///
 /// ```
-/// # extern crate coflight_core as coflight;
 /// # futures_lite::future::block_on(async {
 /// use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
 /// use coflight::{Event, EventKind, Group, Observer};
@@ -75,7 +74,6 @@ impl<K, F: Fn(&Event<'_, K>) + Send + Sync> Observer<K> for F {
 /// What happened.
 ///
 /// ```
-/// # extern crate coflight_core as coflight;
 /// # futures_lite::future::block_on(async {
 /// use coflight::{Event, EventKind, Group};
 ///
@@ -130,7 +128,6 @@ impl EventKind {
     /// A name in the style of logs and metrics: `missed`, `timed_out`, ….
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// use coflight::EventKind;
     ///
     /// assert_eq!(EventKind::TimedOut.name(), "timed_out");
@@ -161,7 +158,6 @@ impl EventKind {
     /// Whether the flight ended by this. Each flight that [started](Self::Started) has exactly one such event.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// # futures_lite::future::block_on(async {
     /// use coflight::{Event, EventKind, Group};
     ///
@@ -204,7 +200,6 @@ impl fmt::Display for EventKind {
 /// One thing that happened, as an [`Observer`] is told of it.
 ///
 /// ```
-/// # extern crate coflight_core as coflight;
 /// # futures_lite::future::block_on(async {
 /// use coflight::{Event, Group};
 ///
@@ -248,7 +243,6 @@ impl<'e, K> Event<'e, K> {
     /// What happened.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// # futures_lite::future::block_on(async {
     /// use coflight::{Event, EventKind, Group};
     ///
@@ -270,7 +264,6 @@ impl<'e, K> Event<'e, K> {
     /// The key itself. Keys can hold secrets: in logs, use [`shown_key`](Self::shown_key).
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// # futures_lite::future::block_on(async {
     /// use coflight::{Event, Group};
     ///
@@ -291,7 +284,6 @@ impl<'e, K> Event<'e, K> {
     /// key, but which is the same for the same key for the life of the group.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// # futures_lite::future::block_on(async {
     /// use coflight::{Event, Group};
     ///
@@ -314,7 +306,6 @@ impl<'e, K> Event<'e, K> {
     /// The group's [name](crate::Builder::name), or nothing.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// # futures_lite::future::block_on(async {
     /// use coflight::{Event, Group};
     ///
@@ -335,7 +326,6 @@ impl<'e, K> Event<'e, K> {
     /// The flight's number, unique in the group. `None` if it never started.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// # futures_lite::future::block_on(async {
     /// use coflight::{Event, Group};
     ///
@@ -361,7 +351,6 @@ impl<'e, K> Event<'e, K> {
     /// The verb by which the flight's work was started, or the call that is told of was made.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// # futures_lite::future::block_on(async {
     /// use coflight::{Event, EventKind, Group, Verb};
     ///
@@ -390,7 +379,6 @@ impl<'e, K> Event<'e, K> {
     /// Here with a runtime whose time stands still until the test moves it:
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// # futures_lite::future::block_on(async {
     /// use std::time::Duration;
     /// # use std::{future::{Future, poll_fn}, pin::Pin, sync::{Arc, atomic::{AtomicU64, Ordering}}, task::Poll};
@@ -439,7 +427,6 @@ impl<'e, K> Event<'e, K> {
     /// call whose work gave the result, or was run last.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// # futures_lite::future::block_on(async {
     /// use coflight::{Event, Group};
     ///
@@ -464,7 +451,6 @@ impl<'e, K> Event<'e, K> {
     /// The same, of the call whose work the flight runs: for a follower, who it waits for.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// use coflight::{Event, Group};
     ///
     /// let (sender, told) = std::sync::mpsc::channel();
@@ -501,7 +487,6 @@ impl<K> fmt::Debug for Event<'_, K> {
 /// A key as it may be shown in logs. From [`Event::shown_key`].
 ///
 /// ```
-/// # extern crate coflight_core as coflight;
 /// # futures_lite::future::block_on(async {
 /// use coflight::{Event, Group};
 ///

@@ -37,7 +37,6 @@ use crate::work::{Fallible, SharedErr};
 ///
 /// ```
 /// # futures_lite::future::block_on(async {
-/// # extern crate coflight_core as coflight;
 /// use coflight::Group;
 ///
 /// let flights: Group<String, usize> = Group::new();
@@ -73,13 +72,12 @@ pub(crate) struct Inner<K, V, R, S> {
 ///
 /// ```
 /// # futures_lite::future::block_on(async {
-/// # extern crate coflight_core as coflight;
 /// use coflight::TryGroup;
 ///
 /// let flights: TryGroup<String, u16, std::num::ParseIntError> = TryGroup::new();
 /// let port = flights.try_run("8080", || async { "8080".parse() }).await?;
 /// assert_eq!(port, 8080);
-/// # Ok::<(), coflight_core::TryError<_>>(()) }).unwrap();
+/// # Ok::<(), coflight::TryError<_>>(()) }).unwrap();
 /// ```
 pub type TryGroup<K, T, E, R = NoRuntime, S = DefaultHashBuilder> = Group<K, Result<T, SharedError<E>>, R, S>;
 
@@ -87,7 +85,6 @@ impl<K, V> Group<K, V> {
     /// A group without a runtime: every verb but [`spawn`](Self::spawn) works, everywhere.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// use coflight::Group;
     ///
     /// let flights: Group<String, u64> = Group::new();
@@ -104,7 +101,6 @@ impl<K, V> Group<K, V> {
     /// Everything that can be chosen.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// use coflight::{Group, registry};
     ///
     /// let distances: Group<String, u64> = Group::builder().name("distances").max_flights(1_000).build();
@@ -122,20 +118,12 @@ impl<K, V, R> Group<K, V, R> {
     /// A group with a runtime and the defaults for the rest; short for `Group::builder().runtime(runtime).build()`.
     ///
     /// ```
-    /// # futures_lite::future::block_on(async {
-    /// # mod coflight { // A thread for each task.
-    /// #     pub use coflight_core::*;
-    /// #     #[derive(Clone)] pub struct Tokio;
-    /// #     impl Tokio { pub fn current() -> Self { Self } }
-    /// #     impl Spawn for Tokio {
-    /// #         fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { std::thread::spawn(|| futures_lite::future::block_on(task)); }
-    /// #     }
-    /// # }
+    /// # coflight::block_on(async {
     /// use coflight::{Group, Tokio};
     ///
     /// let flights: Group<String, u64, Tokio> = Group::with_runtime(Tokio::current());
     /// assert_eq!(flights.spawn("answer", || async { 42 }).await?, 42);
-    /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
     /// ```
     #[must_use]
     pub fn with_runtime(runtime: R) -> Self {
@@ -152,7 +140,6 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// # extern crate coflight_core as coflight;
     /// use coflight::Group;
     ///
     /// let flights: Group<u64, String> = Group::new();
@@ -205,7 +192,6 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// # extern crate coflight_core as coflight;
     /// use coflight::Group;
     /// use futures_lite::future::{poll_once, yield_now};
     ///
@@ -260,22 +246,22 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     /// caller is polled, its result.
     ///
     /// ```
-    /// # futures_lite::future::block_on(async {
-    /// # mod coflight { // A thread for each task.
-    /// #     pub use coflight_core::*;
-    /// #     #[derive(Clone)] pub struct Tokio;
-    /// #     impl Tokio { pub fn current() -> Self { Self } }
-    /// #     impl Spawn for Tokio {
-    /// #         fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { std::thread::spawn(|| futures_lite::future::block_on(task)); }
-    /// #     }
-    /// # }
-    /// use std::thread::{self, ThreadId};
+    /// # coflight::block_on(async {
     /// use coflight::{Group, Tokio};
+    /// use futures_lite::future::{poll_once, yield_now};
     ///
-    /// let flights: Group<u64, ThreadId, Tokio> = Group::with_runtime(Tokio::current());
-    /// let worker = flights.spawn(&1, || async { thread::current().id() }).await?;
-    /// assert_ne!(worker, thread::current().id());
-    /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
+    /// let flights: Group<u64, u64, Tokio> = Group::with_runtime(Tokio::current());
+    /// let work = || async {
+    ///     yield_now().await; // it takes a moment
+    ///     6 * 7
+    /// };
+    /// let (mut leader, mut follower) = (Box::pin(flights.spawn(&6, work)), Box::pin(flights.spawn(&6, work)));
+    /// assert_eq!((poll_once(&mut leader).await, poll_once(&mut follower).await), (None, None));
+    ///
+    /// drop(leader); // its client hung up
+    /// assert_eq!(follower.await?, 42);
+    /// assert_eq!(flights.stats().handovers, 0); // the task went on
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
     /// ```
     ///
     /// # Cancel safety
@@ -308,7 +294,6 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     /// leaves takes over.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// use std::thread;
     /// use coflight::Group;
     ///
@@ -358,7 +343,6 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// # extern crate coflight_core as coflight;
     /// use coflight::{Entry, Group, Turn};
     ///
     /// let flights: Group<u64, u64> = Group::new();
@@ -370,7 +354,7 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     ///     },
     /// };
     /// assert_eq!(answer, 42);
-    /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
     /// ```
     ///
     /// # Cancel safety
@@ -392,7 +376,6 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// # extern crate coflight_core as coflight;
     /// use coflight::{Error, Group};
     ///
     /// let flights: Group<u64, String> = Group::builder().max_flights(1).build();
@@ -402,7 +385,7 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     /// // The limit is not for everybody.
     /// let name = flights.call().max_flights(None).run(&2, || async { "an admin".to_owned() }).await?;
     /// assert_eq!(name, "an admin");
-    /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
     /// ```
     pub fn call(&self) -> Call<'_, K, V, R, S> {
         Call::new(self)
@@ -415,7 +398,6 @@ impl<K, T, E, R, S: BuildHasher> Group<K, Result<T, SharedError<E>>, R, S> {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// # extern crate coflight_core as coflight;
     /// use std::num::ParseIntError;
     /// use coflight::TryGroup;
     /// use futures_lite::future::{yield_now, zip};
@@ -462,7 +444,6 @@ impl<K, T, E, R, S: BuildHasher> Group<K, Result<T, SharedError<E>>, R, S> {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// # extern crate coflight_core as coflight;
     /// use std::num::ParseIntError;
     /// use coflight::{TryError, TryGroup};
     ///
@@ -503,22 +484,14 @@ impl<K, T, E, R, S: BuildHasher> Group<K, Result<T, SharedError<E>>, R, S> {
     /// [`spawn`](Self::spawn), for work that can fail. The error is shared as it is.
     ///
     /// ```
-    /// # futures_lite::future::block_on(async {
-    /// # mod coflight { // A thread for each task.
-    /// #     pub use coflight_core::*;
-    /// #     #[derive(Clone)] pub struct Tokio;
-    /// #     impl Tokio { pub fn current() -> Self { Self } }
-    /// #     impl Spawn for Tokio {
-    /// #         fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) { std::thread::spawn(|| futures_lite::future::block_on(task)); }
-    /// #     }
-    /// # }
+    /// # coflight::block_on(async {
     /// use std::num::ParseIntError;
     /// use coflight::{Tokio, TryGroup};
     ///
     /// let flights: TryGroup<String, u16, ParseIntError, Tokio> = TryGroup::with_runtime(Tokio::current());
     /// let port = flights.try_spawn("port", || async { "80".parse() }).await?;
     /// assert_eq!(port, 80);
-    /// # Ok::<(), coflight_core::TryError<_>>(()) }).unwrap();
+    /// # Ok::<(), coflight::TryError<_>>(()) }).unwrap();
     /// ```
     ///
     /// # Errors
@@ -553,7 +526,6 @@ impl<K, T, E, R, S: BuildHasher> Group<K, Result<T, SharedError<E>>, R, S> {
     /// [`run_blocking`](Self::run_blocking), for work that can fail. The error is shared as it is.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// use std::num::ParseIntError;
     /// use coflight::TryGroup;
     ///
@@ -563,7 +535,7 @@ impl<K, T, E, R, S: BuildHasher> Group<K, Result<T, SharedError<E>>, R, S> {
     ///
     /// let error = flights.try_run_blocking("port", || "80a".parse()).unwrap_err();
     /// assert_eq!(error.work(), "80a".parse::<u16>().err().as_ref());
-    /// # Ok::<(), coflight_core::TryError<std::num::ParseIntError>>(())
+    /// # Ok::<(), coflight::TryError<std::num::ParseIntError>>(())
     /// ```
     ///
     /// # Blocking
@@ -593,7 +565,6 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     /// Whether a flight for `key` is in progress. A result that lingers is not.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// use coflight::Group;
     ///
     /// let flights: Group<String, u64> = Group::new();
@@ -614,7 +585,6 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// # extern crate coflight_core as coflight;
     /// use coflight::Group;
     /// use futures_lite::future::{poll_once, yield_now};
     ///
@@ -644,7 +614,6 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// # extern crate coflight_core as coflight;
     /// use coflight::{Error, Group};
     /// use futures_lite::future::poll_once;
     ///
@@ -674,7 +643,6 @@ impl<K, V, R, S> Group<K, V, R, S> {
     /// at one.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// use coflight::Group;
     ///
     /// let flights: Group<u64, u64> = Group::new();
@@ -691,7 +659,6 @@ impl<K, V, R, S> Group<K, V, R, S> {
     /// Whether no flight is in progress.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// use coflight::Group;
     ///
     /// let flights: Group<u64, u64> = Group::new();
@@ -709,7 +676,6 @@ impl<K, V, R, S> Group<K, V, R, S> {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// # extern crate coflight_core as coflight;
     /// use coflight::Group;
     ///
     /// let prices: Group<String, u64> = Group::new();
@@ -728,7 +694,6 @@ impl<K, V, R, S> Group<K, V, R, S> {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// # extern crate coflight_core as coflight;
     /// use coflight::{Error, Group};
     /// use futures_lite::future::poll_once;
     ///
@@ -776,7 +741,6 @@ impl<K, V, R, S> Group<K, V, R, S> {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// # extern crate coflight_core as coflight;
     /// use coflight::Group;
     /// use futures_lite::future::{yield_now, zip};
     ///
@@ -802,7 +766,6 @@ impl<K, V, R, S> Group<K, V, R, S> {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// # extern crate coflight_core as coflight;
     /// use coflight::Group;
     ///
     /// let flights: Group<u64, u64> = Group::new();
@@ -812,7 +775,7 @@ impl<K, V, R, S> Group<K, V, R, S> {
     /// assert_eq!(flights.reset_stats().led, 2);
     /// let stats = flights.stats();
     /// assert_eq!((stats.led, stats.in_flight), (0, 1));
-    /// # Ok::<(), coflight_core::Error>(()) }).unwrap();
+    /// # Ok::<(), coflight::Error>(()) }).unwrap();
     /// ```
     pub fn reset_stats(&self) -> Stats {
         self.inner.accounts.reset()
@@ -821,7 +784,6 @@ impl<K, V, R, S> Group<K, V, R, S> {
     /// The flights in progress, each as it was at some moment during the call, in no particular order.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// use coflight::{Group, Verb};
     ///
     /// let flights: Group<String, u64> = Group::new();
@@ -850,22 +812,7 @@ impl<K, V, R, S> Group<K, V, R, S> {
     /// The runtime this group was built with.
     ///
     /// ```
-    /// # futures_lite::future::block_on(async {
-    /// # mod coflight { // To sleep takes a turn, and moves the clock.
-    /// #     pub use coflight_core::*;
-    /// #     use std::{pin::Pin, sync::atomic::{AtomicU64, Ordering::Relaxed}, time::Duration};
-    /// #     static NOW: AtomicU64 = AtomicU64::new(0);
-    /// #     #[derive(Clone)] pub struct Tokio;
-    /// #     impl Tokio { pub fn current() -> Self { Self } }
-    /// #     impl Clock for Tokio { fn now(&self) -> Duration { Duration::from_millis(NOW.load(Relaxed)) } }
-    /// #     impl Timer for Tokio {
-    /// #         type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
-    /// #         fn sleep(&self, time: Duration) -> Self::Sleep {
-    /// #             let then = (self.now() + time).as_millis() as u64;
-    /// #             Box::pin(async move { futures_lite::future::yield_now().await; NOW.fetch_max(then, Relaxed); })
-    /// #         }
-    /// #     }
-    /// # }
+    /// # coflight::block_on(async {
     /// use std::time::Duration;
     /// use coflight::{Clock, Group, Timer, Tokio};
     ///
@@ -885,7 +832,6 @@ impl<K, V, R, S> Group<K, V, R, S> {
     /// The hasher this group was built with.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// use std::hash::BuildHasher;
     /// use coflight::Group;
     ///

@@ -12,7 +12,6 @@ use core::hash::{BuildHasher, Hasher};
 /// [`std::collections::hash_map::RandomState`]: https://doc.rust-lang.org/std/collections/hash_map/struct.RandomState.html
 ///
 /// ```
-/// # extern crate coflight_core as coflight;
 /// use std::hash::BuildHasher;
 /// use coflight::DefaultHashBuilder;
 ///
@@ -27,7 +26,6 @@ pub struct DefaultHashBuilder(hashbrown::DefaultHashBuilder);
 /// The hasher that [`DefaultHashBuilder`] builds.
 ///
 /// ```
-/// # extern crate coflight_core as coflight;
 /// use std::hash::{BuildHasher, Hash, Hasher};
 /// use coflight::{DefaultHashBuilder, DefaultHasher};
 ///

@@ -11,7 +11,6 @@ use core::hash::Hash;
 /// Implement it for a type of your own to look up a compound key without building it:
 ///
 /// ```
-/// # extern crate coflight_core as coflight;
 /// use coflight::{AsKey, Group};
 ///
 /// #[derive(Hash)]

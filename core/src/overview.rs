@@ -13,7 +13,6 @@ use crate::stats::Stats;
 /// Prints as a table, one group a line, and the sum below.
 ///
 /// ```
-/// # extern crate coflight_core as coflight;
 /// use coflight::{Group, registry};
 ///
 /// let users: Group<u64, u64> = Group::builder().name("users").build();
@@ -34,7 +33,6 @@ pub struct Overview {
 /// One group, as it was at a moment.
 ///
 /// ```
-/// # extern crate coflight_core as coflight;
 /// use coflight::{Group, registry};
 ///
 /// let users: Group<String, u64> = Group::builder().name("users").build();
@@ -64,7 +62,6 @@ impl Overview {
     /// [`led`](Stats::led).
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// use coflight::{Group, registry};
     ///
     /// let users: Group<u64, u64> = Group::builder().name("users").build();
@@ -84,7 +81,6 @@ impl Overview {
     /// The first group of this name, if there is one.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// use coflight::{Group, registry};
     ///
     /// let users: Group<u64, u64> = Group::builder().name("users").build();

@@ -37,7 +37,6 @@ use crate::sync::Arc;
 /// Looks at every flight in progress, group by group, and holds up nobody but for the moment in which it looks at a shard.
 ///
 /// ```
-/// # extern crate coflight_core as coflight;
 /// use coflight::{Group, registry};
 ///
 /// let users: Group<u64, u64> = Group::builder().name("users").build();
@@ -58,7 +57,6 @@ pub fn overview() -> Overview {
 /// counted until now.
 ///
 /// ```
-/// # extern crate coflight_core as coflight;
 /// use coflight::{Group, registry};
 ///
 /// let users: Group<u64, u64> = Group::builder().name("users").build();

@@ -29,7 +29,6 @@ pin_project! {
     /// The future of [`Group::relay`]. Does nothing until polled; dropping it leaves the flight.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// # futures_lite::future::block_on(async {
     /// use coflight::Group;
     /// use futures_lite::future::{pending, poll_once, yield_now};
@@ -64,7 +63,6 @@ impl<'g, 'k, K, V, R, S, Q: ?Sized, F> Relay<'g, 'k, K, V, R, S, Q, F> {
     /// Also says how the caller was served.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// # futures_lite::future::block_on(async {
     /// use coflight::{Group, Role};
     ///

@@ -26,7 +26,6 @@ pin_project! {
     /// The future of [`Group::run`]. Does nothing until polled; dropping it leaves the flight.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// # futures_lite::future::block_on(async {
     /// use coflight::Group;
     /// use futures_lite::future::{pending, poll_once};
@@ -83,7 +82,6 @@ impl<'g, 'k, K, V, R, S, Q: ?Sized, F, Fut> Run<'g, 'k, K, V, R, S, Q, F, Fut> {
     /// Also says how the caller was served.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// # futures_lite::future::block_on(async {
     /// use coflight::{Group, Role};
     ///

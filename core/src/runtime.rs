@@ -9,7 +9,6 @@ use core::time::Duration;
 /// Waits for a time.
 ///
 /// ```
-/// # extern crate coflight_core as coflight;
 /// # futures_lite::future::block_on(async {
 /// use std::future::{Future, poll_fn};
 /// use std::pin::Pin;
@@ -55,7 +54,6 @@ pub trait Timer {
 /// Tells the time.
 ///
 /// ```
-/// # extern crate coflight_core as coflight;
 /// use std::time::{Duration, Instant};
 /// use coflight::Clock;
 ///
@@ -84,7 +82,6 @@ pub trait Clock {
 /// A function that makes groups asks for it. Here with a runtime whose time stands still until the test moves it:
 ///
 /// ```
-/// # extern crate coflight_core as coflight;
 /// # futures_lite::future::block_on(async {
 /// use std::time::Duration;
 /// use coflight::{Error, Group, Timed};
@@ -136,7 +133,6 @@ impl<R: Timer + Clock + Clone + Send + Sync + 'static> Timed for R {}
 /// Runs tasks.
 ///
 /// ```
-/// # extern crate coflight_core as coflight;
 /// # futures_lite::future::block_on(async {
 /// use std::thread;
 /// use coflight::{Group, Spawn};
@@ -178,7 +174,6 @@ pub trait Spawn {
 /// A function that makes groups asks for it. Here with a runtime whose time stands still until the test moves it:
 ///
 /// ```
-/// # extern crate coflight_core as coflight;
 /// # futures_lite::future::block_on(async {
 /// use std::time::Duration;
 /// use coflight::{Group, Runtime};
@@ -233,7 +228,6 @@ impl<R: Timer + Clock + Spawn + Clone + Send + Sync + 'static> Runtime for R {}
 /// The runtime of a group that was given none: every verb but `spawn` works, everywhere.
 ///
 /// ```
-/// # extern crate coflight_core as coflight;
 /// # futures_lite::future::block_on(async {
 /// use std::hash::RandomState;
 /// use coflight::{Group, NoRuntime};

@@ -10,7 +10,6 @@ use pin_project_lite::pin_project;
 /// What a caller can learn about its own call: its part in the flight, and how many shared it.
 ///
 /// ```
-/// # extern crate coflight_core as coflight;
 /// # futures_lite::future::block_on(async {
 /// use coflight::{Group, Role};
 /// use futures_lite::future;
@@ -46,7 +45,6 @@ impl Served {
 /// A caller's part in a flight.
 ///
 /// ```
-/// # extern crate coflight_core as coflight;
 /// # futures_lite::future::block_on(async {
 /// use coflight::{Group, Role};
 /// use futures_lite::future::poll_once;
@@ -88,7 +86,6 @@ pin_project! {
     /// safe as that.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// # futures_lite::future::block_on(async {
     /// use coflight::{Group, Role};
     ///

@@ -6,7 +6,6 @@ use core::time::Duration;
 /// One flight, as it was at a moment. From [`Group::in_flight`](crate::Group::in_flight).
 ///
 /// ```
-/// # extern crate coflight_core as coflight;
 /// use coflight::{Group, Verb};
 ///
 /// let flights: Group<u64, u64> = Group::new();
@@ -38,7 +37,6 @@ pub struct InFlight<K> {
 /// Where a flight stands.
 ///
 /// ```
-/// # extern crate coflight_core as coflight;
 /// use coflight::{FlightState, Group};
 ///
 /// let flights: Group<u64, u64> = Group::new();
@@ -63,7 +61,6 @@ pub enum FlightState {
 /// A verb.
 ///
 /// ```
-/// # extern crate coflight_core as coflight;
 /// # futures_lite::future::block_on(async {
 /// use coflight::{Group, Verb};
 /// use futures_lite::future::{pending, poll_once};
@@ -95,7 +92,6 @@ impl Verb {
     /// The verb's name: `run`, `run_blocking`, ….
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// use coflight::Verb;
     ///
     /// assert_eq!(Verb::RunBlocking.name(), "run_blocking");

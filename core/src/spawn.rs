@@ -30,7 +30,6 @@ pin_project! {
     /// Here with a runtime that gives each task a thread:
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// # futures_lite::future::block_on(async {
     /// use std::thread::{self, ThreadId};
     /// use coflight::Group;
@@ -71,7 +70,6 @@ impl<'g, 'k, K, V, R, S, Q: ?Sized, F> Spawned<'g, 'k, K, V, R, S, Q, F> {
     /// Also says how the caller was served.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// # futures_lite::future::block_on(async {
     /// use coflight::{Group, Role};
     /// # struct Threads;

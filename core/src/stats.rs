@@ -16,7 +16,6 @@ use core::ops::AddAssign;
 /// [`released`](Self::released).
 ///
 /// ```
-/// # extern crate coflight_core as coflight;
 /// use coflight::Group;
 ///
 /// let flights: Group<u64, u64> = Group::new();
@@ -71,7 +70,6 @@ impl Stats {
     /// All calls that asked: `led + joined + lingered + refused`.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// # futures_lite::future::block_on(async {
     /// use coflight::{Error, Group};
     ///
@@ -91,7 +89,6 @@ impl Stats {
     /// Calls that cost no flight of their own: `joined + lingered`.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// use coflight::Group;
     ///
     /// let flights: Group<u64, u64> = Group::new();
@@ -107,7 +104,6 @@ impl Stats {
     /// Calls that started a flight: `led`.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// use coflight::Group;
     ///
     /// let flights: Group<u64, u64> = Group::new();
@@ -123,7 +119,6 @@ impl Stats {
     /// Flights that have ended.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// # futures_lite::future::block_on(async {
     /// use coflight::Group;
     ///
@@ -146,7 +141,6 @@ impl Stats {
     /// The share of calls that cost no flight of their own, `hits / (hits + misses)`: between 0 and 1, and 0 when there were none.
     ///
     /// ```
-    /// # extern crate coflight_core as coflight;
     /// use coflight::Group;
     ///
     /// let flights: Group<u64, u64> = Group::new();

@@ -15,7 +15,6 @@ pin_project! {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// # extern crate coflight_core as coflight;
     /// use std::num::ParseIntError;
     /// use coflight::TryGroup;
     ///
@@ -23,7 +22,7 @@ pin_project! {
     /// let port = flights.try_run("port", || async { "80".parse() });
     /// assert_eq!(flights.stats().calls(), 0); // not asked yet
     /// assert_eq!(port.await?, 80);
-    /// # Ok::<(), coflight_core::TryError<_>>(()) }).unwrap();
+    /// # Ok::<(), coflight::TryError<_>>(()) }).unwrap();
     /// ```
     #[must_use = "futures do nothing unless polled"]
     pub struct Try<Fut> {
@@ -41,7 +40,6 @@ impl<Fut> Try<Fut> {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// # extern crate coflight_core as coflight;
     /// use std::num::ParseIntError;
     /// use coflight::{Role, TryGroup};
     ///
@@ -49,7 +47,7 @@ impl<Fut> Try<Fut> {
     /// let (port, served) = flights.try_run("port", || async { "80".parse() }).with_served().await;
     /// assert_eq!(port?, 80);
     /// assert_eq!((served.role, served.callers), (Role::Led, 1));
-    /// # Ok::<(), coflight_core::TryError<_>>(()) }).unwrap();
+    /// # Ok::<(), coflight::TryError<_>>(()) }).unwrap();
     /// ```
     pub fn with_served(self) -> WithServed<Self> {
         WithServed::new(self)

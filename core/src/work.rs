@@ -13,7 +13,6 @@ use crate::error::SharedError;
 ///
 /// ```
 /// # futures_lite::future::block_on(async {
-/// # extern crate coflight_core as coflight;
 /// use coflight::{DefaultHashBuilder, Error, Group, NoRuntime, Relay, Work};
 ///
 /// /// Takes a call that was made elsewhere: `Work` is what its future asks of `F`.
@@ -26,7 +25,7 @@ use crate::error::SharedError;
 ///
 /// let flights: Group<u64, u64> = Group::new();
 /// assert_eq!(doubled(flights.relay(&1, || async { 21 })).await?, 42);
-/// # Ok::<(), coflight_core::Error>(()) }).unwrap();
+/// # Ok::<(), coflight::Error>(()) }).unwrap();
 /// ```
 pub trait Work<V> {
     /// The work itself.
@@ -59,7 +58,6 @@ where
 ///
 /// ```
 /// # futures_lite::future::block_on(async {
-/// # extern crate coflight_core as coflight;
 /// use std::num::ParseIntError;
 /// use coflight::{DefaultHashBuilder, Fallible, NoRuntime, Relay, SharedError, Try, TryGroup};
 ///
@@ -72,7 +70,7 @@ where
 /// let flights: TryGroup<String, u16, ParseIntError> = TryGroup::new();
 /// let lookup = Lookup { port: flights.try_relay("http", || async { "80".parse() }) };
 /// assert_eq!(lookup.port.await?, 80);
-/// # Ok::<(), coflight_core::TryError<_>>(()) }).unwrap();
+/// # Ok::<(), coflight::TryError<_>>(()) }).unwrap();
 /// ```
 #[derive(Debug)]
 pub struct Fallible<F, E> {
