@@ -60,5 +60,18 @@ else
         exit 1
     }
 fi
-wc -l docs/api/*.txt
 rm -rf "$new"
+
+step "public items: each has an example"
+need jq jq
+total=0
+without=""
+for json in target/hygiene/doc/coflight*.json; do
+    items=$(jq -r -f ci/examples.jq "$json")
+    # What the macro `conformance_tests` goes through, and shows.
+    lacking=$(grep -P '\tnone\t' <<<"$items" | grep -v 'src/conformance\.rs' || true)
+    without+=${lacking:+$lacking$'\n'}
+    total=$((total + $(grep -c . <<<"$items" || true)))
+done
+[ -z "$without" ] || { printf 'error: these have no example:\n%s' "$without" >&2; exit 1; }
+echo "  $total items"

@@ -1,0 +1,1 @@
+//! See `main.rs`: a package needs a library or a program, and an example is neither.
