@@ -39,6 +39,14 @@ published | while read -r package; do
     echo "  $package: $(wc -l <<<"$files") files"
 done
 
+step "documentation, as docs.rs builds it"
+selected=()
+for package in $(published); do selected+=(-p "$package"); done
+CARGO_TARGET_DIR=target/hygiene RUSTDOCFLAGS="-D warnings --cfg docsrs" nightly doc --quiet --no-deps --all-features "${selected[@]}"
+# Of the group's methods only those say so that are.
+wrong=$(grep -o 'Available on[^.]*crate feature[^.]*' target/hygiene/doc/coflight/struct.Group.html | grep -v '<code>std</code>' || true)
+[ -z "$wrong" ] || { printf 'error: methods of a group are said to need a feature:\n%s\n' "$wrong" >&2; exit 1; }
+
 step "public items"
 need_tool cargo-public-api 0.52.0
 # What is missing is said here, and not into the log.

@@ -82,6 +82,9 @@
 #[cfg(any(doc, doctest))]
 pub mod guide;
 
+// By name: else rustdoc meets an alias of it in `tower` first, and says that it needs that feature. For the same reason the crates below are not modules around a `*`.
+#[doc(inline)]
+pub use coflight_core::Group;
 #[doc(inline)]
 pub use coflight_core::*;
 
@@ -107,39 +110,28 @@ pub use coflight_tokio::Tokio;
 #[doc(inline)]
 pub use coflight_tracing::{InSpan, Traced, TracedCall, Tracing};
 
+/// A page that shows what is in flight, live, as a router for [axum](https://docs.rs/axum). In the guide: [observing](crate::guide::observing).
+#[cfg(feature = "board")]
+#[doc(inline)]
+pub use coflight_board as board;
+/// Groups whose flights span processes: one execution for a whole cluster. In the guide: [clusters](crate::guide::clusters).
+#[cfg(feature = "cluster")]
+#[doc(inline)]
+pub use coflight_cluster as cluster;
+/// [Redis](https://redis.io), or [Valkey](https://valkey.io), as the engine of a [`cluster`]. In the guide: [clusters](crate::guide::clusters).
+#[cfg(feature = "redis")]
+#[doc(inline)]
+pub use coflight_redis as redis;
+/// Layers for [tower](https://docs.rs/tower): HTTP requests, and any other with a key. In the guide: [HTTP](crate::guide::http).
+#[cfg(feature = "tower")]
+#[doc(inline)]
+pub use coflight_tower as tower;
+
 /// For plain threads: waiting for the verbs that return futures.
 #[cfg(feature = "blocking")]
 pub mod blocking {
     #[doc(inline)]
     pub use coflight_blocking::{wait, wait_timeout};
-}
-
-/// A page that shows what is in flight, live, as a router for [axum](https://docs.rs/axum).
-#[cfg(feature = "board")]
-pub mod board {
-    #[doc(inline)]
-    pub use coflight_board::*;
-}
-
-/// Groups whose flights span processes: one execution for a whole cluster.
-#[cfg(feature = "cluster")]
-pub mod cluster {
-    #[doc(inline)]
-    pub use coflight_cluster::*;
-}
-
-/// [Redis](https://redis.io), or [Valkey](https://valkey.io), as the engine of a [`cluster`].
-#[cfg(feature = "redis")]
-pub mod redis {
-    #[doc(inline)]
-    pub use coflight_redis::*;
-}
-
-/// Layers for [tower](https://docs.rs/tower): HTTP requests, and any other with a key.
-#[cfg(feature = "tower")]
-pub mod tower {
-    #[doc(inline)]
-    pub use coflight_tower::*;
 }
 
 // Its examples must compile as they stand.
