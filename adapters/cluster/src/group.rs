@@ -169,12 +169,9 @@ where
     /// let reports: Cluster<u64, String, _, _> = Cluster::new("reports", InProcess::new(), Tokio::current());
     /// let title = String::from("Sales"); // the work may borrow
     /// let report = reports
-    ///     .run(&7, |lease| {
-    ///         let title = &title;
-    ///         async move {
-    ///             assert!(lease.token().is_some(), "this process leads");
-    ///             format!("{title}: 12")
-    ///         }
+    ///     .run(&7, async |lease| {
+    ///         assert!(lease.token().is_some(), "this process leads");
+    ///         format!("{title}: 12")
     ///     })
     ///     .await?;
     /// assert_eq!(report, "Sales: 12");
