@@ -5,11 +5,42 @@ use std::fmt;
 use coflight_core::{SharedError, TryError};
 
 /// Any error, as tower's middleware has them.
+///
+/// ```
+/// use coflight_core::Group;
+/// use coflight_tower::{BoxError, FlightKey, HttpGroup, Shared};
+///
+/// // The error of the works of an `HttpGroup`, whatever that of the service is.
+/// let flights: HttpGroup = coflight_core::TryGroup::<FlightKey, Shared, BoxError>::new();
+/// assert!(flights.is_empty());
+/// ```
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why there is no response, or no more of its body.
 ///
 /// All callers of a flight get the same one; cloning it is cheap.
+///
+/// ```
+/// # futures_lite::future::block_on(async {
+/// use coflight_core::Group;
+/// use coflight_tower::{CoalesceLayer, Error};
+/// # use coflight_tower::BoxError;
+/// # use http::{Request, Response};
+/// # use tower::{Layer, ServiceExt, service_fn};
+/// # let get = |uri: &str| Request::get(uri).body(String::new()).unwrap();
+/// # let upstream = service_fn(|_: Request<String>| async { Ok::<_, BoxError>(Response::new("page".to_owned())) });
+///
+/// let pages = CoalesceLayer::new(Group::builder().max_flights(1).build()).layer(upstream);
+/// let reading = pages.clone().oneshot(get("/1")).await?; // in flight until its body is read
+/// let what = match pages.oneshot(get("/2")).await {
+///     Ok(_) => "a response",
+///     Err(Error::Flight(coflight_core::Error::Full)) => "too many at a time",
+///     Err(Error::Service(_)) => "the upstream failed",
+///     Err(_) => "something else",
+/// };
+/// assert_eq!(what, "too many at a time");
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Error {
