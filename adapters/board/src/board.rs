@@ -111,20 +111,22 @@ impl Board {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use coflight_board::Board;
-    /// use coflight_core::Group;
+    /// use coflight_core::{Group, TryGroup};
     /// # use axum::{Router, body::Body, http::Request};
     /// # use http_body_util::BodyExt;
     /// # use tower::ServiceExt;
     ///
     /// let board = Board::new();
     /// # let board = board.token("token");
-    /// let users: Group<u64, Option<String>> = Group::builder().name("users").observer(board.observer()).build();
-    /// users.run(&42, || async { None }).await?; // among the slowest, as it is the only one
+    /// let users: TryGroup<u64, String, &str> =
+    ///     Group::builder().name("users").observer(board.observer()).build();
+    /// // Among the last errors now.
+    /// assert!(users.try_run(&42, || async { Err("no such user") }).await.is_err());
     /// # let request = Request::get("/events").header("authorization", "Bearer token").body(Body::empty())?;
     /// # let app: Router = board.router();
     /// # let events = app.oneshot(request).await?.into_body().frame().await.unwrap()?.into_data().unwrap();
     /// # let events = String::from_utf8(events.to_vec())?;
-    /// # assert!(events.contains("users"), "{events}");
+    /// # assert!(events.contains(r#""errors":[{"group":"users""#), "{events}");
     /// # Ok(())
     /// # }
     /// ```
