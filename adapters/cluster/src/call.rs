@@ -308,7 +308,15 @@ where
     /// # }
     /// ```
     ///
+    /// # Blocking
+    ///
+    /// Blocks the thread. Never call it from a task of an async runtime.
+    ///
     /// # Errors
+    ///
+    /// As [`Cluster::run_blocking`](crate::Cluster::run_blocking).
+    ///
+    /// # Panics
     ///
     /// As [`Cluster::run_blocking`](crate::Cluster::run_blocking).
     pub fn run_blocking<Q, F>(self, key: &Q, work: F) -> Result<V, Error>
@@ -459,7 +467,15 @@ where
     /// # }
     /// ```
     ///
+    /// # Blocking
+    ///
+    /// Blocks the thread. Never call it from a task of an async runtime.
+    ///
     /// # Errors
+    ///
+    /// As [`Cluster::try_run_blocking`](crate::Cluster::try_run_blocking).
+    ///
+    /// # Panics
     ///
     /// As [`Cluster::try_run_blocking`](crate::Cluster::try_run_blocking).
     pub fn try_run_blocking<Q, F>(self, key: &Q, work: F) -> Result<T, TryError<E>>

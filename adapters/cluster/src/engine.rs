@@ -85,6 +85,10 @@ use std::time::Duration;
 ///
 /// [`conformance`](crate::conformance) has a test for each sentence here and at the operations. Run it on an engine of your own with
 /// [`conformance_tests!`](crate::conformance_tests).
+///
+/// # Errors
+///
+/// Of each operation: [`EngineError::new`] if the system is not there, [`EngineError::answered`] if it says that this cannot be done.
 pub trait Engine: Clone + Send + Sync + 'static {
     /// Follows the flight that there is for `name`, or makes one and leads it, under a lease of the given length.
     ///

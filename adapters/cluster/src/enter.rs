@@ -147,6 +147,10 @@ where
     /// # }
     /// ```
     ///
+    /// # Cancel safety
+    ///
+    /// As [`Cluster::enter`].
+    ///
     /// # Errors
     ///
     /// As [`Cluster::enter`].
@@ -301,6 +305,10 @@ where
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost by dropping the future.
     pub async fn cancelled(&mut self) {
         let lease = self.lease();
         let here = async {
@@ -333,6 +341,10 @@ where
     /// # }
     /// ```
     ///
+    /// # Cancel safety
+    ///
+    /// Dropped before its first poll, the future abandons the flight. After that the value is published all the same, by a task of the runtime.
+    ///
     /// # Errors
     ///
     /// Those of a flight that was ended by somebody else meanwhile. A lease that was lost is no error: the value is for the callers of this process then.
@@ -363,6 +375,10 @@ where
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before its first poll, the future abandons the flight. After that it is released all the same, by a task of the runtime.
     ///
     /// # Errors
     ///
@@ -429,6 +445,10 @@ where
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`complete`](Self::complete).
     ///
     /// # Errors
     ///

@@ -366,9 +366,17 @@ where
     /// # }
     /// ```
     ///
+    /// # Cancel safety
+    ///
+    /// As [`run`](Self::run).
+    ///
     /// # Errors
     ///
     /// [`TryError::Work`] with the work's error, [`TryError::Flight`] for those of [`run`](Self::run).
+    ///
+    /// # Panics
+    ///
+    /// As [`run`](Self::run).
     pub fn try_run<Q, F, Fut>(&self, key: &Q, work: F) -> Answer<impl Future<Output = (Result<T, TryError<E>>, Served)>>
     where
         Q: ?Sized + AsKey<K> + Serialize,
@@ -394,9 +402,17 @@ where
     /// # }
     /// ```
     ///
+    /// # Cancel safety
+    ///
+    /// As [`relay`](Self::relay).
+    ///
     /// # Errors
     ///
     /// As [`try_run`](Self::try_run).
+    ///
+    /// # Panics
+    ///
+    /// As [`relay`](Self::relay).
     pub fn try_relay<Q, F, Fut>(
         &self,
         key: &Q,
@@ -425,9 +441,17 @@ where
     /// # }
     /// ```
     ///
+    /// # Cancel safety
+    ///
+    /// As [`spawn`](Self::spawn).
+    ///
     /// # Errors
     ///
     /// As [`try_run`](Self::try_run).
+    ///
+    /// # Panics
+    ///
+    /// As [`spawn`](Self::spawn).
     pub fn try_spawn<Q, F, Fut>(
         &self,
         key: &Q,
@@ -455,9 +479,17 @@ where
     /// # }
     /// ```
     ///
+    /// # Blocking
+    ///
+    /// Blocks the thread. Never call it from a task of an async runtime.
+    ///
     /// # Errors
     ///
     /// As [`try_run`](Self::try_run).
+    ///
+    /// # Panics
+    ///
+    /// As [`run_blocking`](Self::run_blocking).
     pub fn try_run_blocking<Q, F>(&self, key: &Q, work: F) -> Result<T, TryError<E>>
     where
         Q: ?Sized + AsKey<K> + Serialize,
@@ -499,6 +531,10 @@ where
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it is ready, it may have reached the other processes, and has not reached this one. Call it again.
     ///
     /// # Errors
     ///
@@ -543,6 +579,10 @@ where
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it is ready, it may have reached the other processes, and has not reached this one. Call it again.
     ///
     /// # Errors
     ///

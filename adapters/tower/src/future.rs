@@ -29,6 +29,10 @@ use crate::seat::Seat;
 /// # Cancel safety
 ///
 /// Dropping it leaves the flight; the others do not notice. When the last one leaves, the inner request is dropped.
+///
+/// # Errors
+///
+/// See [`Error`].
 #[must_use = "futures do nothing unless polled"]
 pub struct ResponseFuture<B>(Way<B>);
 
