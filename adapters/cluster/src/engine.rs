@@ -21,9 +21,9 @@ use std::time::Duration;
 /// # async fn main() -> Result<(), coflight_cluster::Error> {
 /// use std::sync::Arc;
 /// use std::sync::atomic::{AtomicU64, Ordering};
-/// # use std::time::Duration;
-/// # use coflight_cluster::{Cluster, EngineError, InProcess, Joined, Keep, Lead, Name, Nonce, Renewed, Seen, Token};
-/// use coflight_cluster::Engine;
+/// use std::time::Duration;
+/// # use coflight_cluster::{Cluster, InProcess};
+/// use coflight_cluster::{Engine, EngineError, Joined, Keep, Lead, Name, Nonce, Renewed, Seen, Token};
 /// # use coflight_tokio::Tokio;
 ///
 /// /// Another engine, and how often processes asked it who leads.

@@ -396,7 +396,8 @@ where
     ///
     /// let ports: TryCluster<String, u16, String, _, _> = TryCluster::new("ports", InProcess::new(), Tokio::current());
     /// let text = "80a".to_owned();
-    /// let parsed = ports.try_relay("http", |_| async move { text.parse().map_err(|_| format!("no number: {text}")) }).await;
+    /// let parse = |_| async move { text.parse().map_err(|_| format!("no number: {text}")) };
+    /// let parsed = ports.try_relay("http", parse).await;
     /// assert_eq!(parsed.unwrap_err().work().unwrap(), "no number: 80a");
     /// # Ok(())
     /// # }

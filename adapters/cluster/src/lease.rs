@@ -100,9 +100,12 @@ impl Lease {
     /// let answers: Cluster<String, Option<u64>, _, _> = Cluster::new("answers", engine.clone(), Tokio::current());
     /// let answer = answers.run("life", |lease| async move {
     ///     engine.set_outage(Outage::Silent); // so that nobody can renew the lease
-    ///     let long = std::future::pending();
-    ///     let stopped = async { lease.lost().await };
-    ///     future::or(async { Some(long.await) }, async { stopped.await; None }).await
+    ///     let work = std::future::pending();
+    ///     let lost = async {
+    ///         lease.lost().await;
+    ///         None // there is no use in going on
+    ///     };
+    ///     future::or(work, lost).await
     /// });
     /// assert_eq!(answer.await?, None);
     /// # Ok(())

@@ -7,12 +7,22 @@ use coflight_core::{SharedError, TryError};
 /// Any error, as tower's middleware has them.
 ///
 /// ```
-/// use coflight_core::Group;
-/// use coflight_tower::{BoxError, FlightKey, HttpGroup, Shared};
+/// # futures_lite::future::block_on(async {
+/// use std::io;
+/// use coflight_tower::{BoxError, CoalesceLayer, Error};
+/// # use http::{Request, Response};
+/// # use tower::{Layer, ServiceExt, service_fn};
 ///
-/// // The error of the works of an `HttpGroup`, whatever that of the service is.
-/// let flights: HttpGroup = coflight_core::TryGroup::<FlightKey, Shared, BoxError>::new();
-/// assert!(flights.is_empty());
+/// let upstream = service_fn(|_: Request<String>| async {
+///     let error: BoxError = io::Error::from(io::ErrorKind::ConnectionRefused).into();
+///     Err::<Response<String>, _>(error)
+/// });
+/// let pages = CoalesceLayer::default().layer(upstream);
+/// let Err(Error::Service(error)) = pages.oneshot(Request::get("/report").body(String::new())?).await else {
+///     unreachable!("nobody is there")
+/// };
+/// assert!(error.is::<io::Error>()); // whatever the service fails with
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 

@@ -16,6 +16,11 @@ use http::{Method, Uri};
 /// use coflight_tower::{KeyPolicy, TRACING_HEADERS};
 ///
 /// let policy = KeyPolicy::new().ignore(TRACING_HEADERS);
+/// let key = |id| {
+///     let request = http::Request::get("/report").header("traceparent", id).body(()).unwrap();
+///     policy.key(&request.into_parts().0)
+/// };
+/// assert_eq!(key("00-0af7-b7ad-01"), key("00-9bf2-00f0-01"));
 /// ```
 pub const TRACING_HEADERS: [HeaderName; 10] = [
     HeaderName::from_static("traceparent"),
@@ -235,6 +240,11 @@ impl KeyPolicy {
     ///     Some(UserId(id)) => id.to_le_bytes().to_vec(),
     ///     None => Vec::new(),
     /// });
+    /// let key = |user| {
+    ///     let request = http::Request::get("/report").extension(UserId(user)).body(()).unwrap();
+    ///     policy.key(&request.into_parts().0)
+    /// };
+    /// assert_ne!(key(1), key(2));
     /// ```
     #[must_use]
     pub fn also(mut self, part: impl Fn(&Parts) -> Vec<u8> + Send + Sync + 'static) -> Self {

@@ -20,13 +20,24 @@ type KeyOf = Arc<dyn Fn(&Parts) -> Option<HttpKey> + Send + Sync>;
 /// Coalesces the requests of a service: of those that are the same while one is in progress, one is sent, and all get its response.
 ///
 /// ```
+/// # futures_lite::future::block_on(async {
 /// use coflight_core::Group;
 /// use coflight_tower::{CoalesceLayer, KeyPolicy, TRACING_HEADERS};
+/// use http::{Request, Response};
+/// use tower::{Layer, ServiceExt, service_fn};
 ///
 /// let layer = CoalesceLayer::new(Group::new())
 ///     .policy(KeyPolicy::new().ignore(TRACING_HEADERS))
 ///     .keep(256 * 1024)
 ///     .header(http::HeaderName::from_static("x-coflight"));
+/// let pages = layer.layer(service_fn(|_: Request<String>| async {
+///     Ok::<_, std::io::Error>(Response::new("page".to_owned()))
+/// }));
+/// let get = || Request::get("/report").body(String::new());
+/// let first = pages.clone().oneshot(get()?).await?;
+/// let second = pages.clone().oneshot(get()?).await?; // while the first is read
+/// assert_eq!(second.headers()["x-coflight"], "joined");
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
 ///
 /// All services made of one layer, and of its clones, share the group and the bytes that may be kept. **So they must answer equal requests alike:** services that
