@@ -12,6 +12,36 @@ use event_listener::{Event, EventListener, Listener};
 use crate::engine::Name;
 
 /// Tells those who [listen](Self::listen) for a name that something [happened](Self::ring) to it. Clones share the listeners.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use coflight_cluster::{Changes, InProcess};
+/// use futures_lite::future::poll_once;
+/// # use coflight_cluster::{Cluster, ClusterEvent, ClusterObserver};
+/// # use coflight_tokio::Tokio;
+/// # struct Names(std::sync::mpsc::Sender<coflight_cluster::Name>);
+/// # impl ClusterObserver for Names {
+/// #     fn event(&self, event: &ClusterEvent<'_>) {
+/// #         let _ = self.0.send(event.name.unwrap().clone());
+/// #     }
+/// # }
+/// # let (tell, names) = std::sync::mpsc::channel();
+/// # let users: Cluster<u64, u64, _, _> =
+/// #     Cluster::builder("users", InProcess::new(), Tokio::current()).watch(Names(tell)).build();
+/// # users.run(&42, |_| async { 0 }).await?;
+/// # let name = names.recv()?;
+///
+/// let changes = Changes::new();
+/// // In `Engine::changed`:
+/// let changed = changes.listen(&name);
+/// // Where the engine is told of a change, by name:
+/// changes.ring(name.as_str());
+/// assert!(poll_once(changed).await.is_some());
+/// assert!(changes.is_empty());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Default)]
 pub struct Changes(Arc<Mutex<HashMap<Name, Heard>>>);
 
@@ -23,6 +53,13 @@ struct Heard {
 
 impl Changes {
     /// Without listeners.
+    ///
+    /// ```
+    /// use coflight_cluster::Changes;
+    ///
+    /// let changes = Changes::new();
+    /// assert!(changes.is_empty());
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -33,6 +70,35 @@ impl Changes {
     }
 
     /// Ready when the name is rung after this call.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use coflight_cluster::{Changes, InProcess};
+    /// use futures_lite::future::poll_once;
+    /// # use coflight_cluster::{Cluster, ClusterEvent, ClusterObserver};
+    /// # use coflight_tokio::Tokio;
+    /// # struct Names(std::sync::mpsc::Sender<coflight_cluster::Name>);
+    /// # impl ClusterObserver for Names {
+    /// #     fn event(&self, event: &ClusterEvent<'_>) {
+    /// #         let _ = self.0.send(event.name.unwrap().clone());
+    /// #     }
+    /// # }
+    /// # let (tell, names) = std::sync::mpsc::channel();
+    /// # let users: Cluster<u64, u64, _, _> =
+    /// #     Cluster::builder("users", InProcess::new(), Tokio::current()).watch(Names(tell)).build();
+    /// # users.run(&42, |_| async { 0 }).await?;
+    /// # let name = names.recv()?;
+    ///
+    /// let changes = Changes::new();
+    /// changes.ring(name.as_str());
+    /// let mut changed = changes.listen(&name);
+    /// assert!(poll_once(&mut changed).await.is_none()); // that was before
+    /// changes.ring(name.as_str());
+    /// assert!(poll_once(&mut changed).await.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn listen(&self, name: &Name) -> Changed {
         let mut heard = self.heard();
         let entry = heard.entry(name.clone()).or_default();
@@ -41,6 +107,37 @@ impl Changes {
     }
 
     /// Something happened to the flight of this name.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use coflight_cluster::{Changes, InProcess};
+    /// use futures_lite::future::poll_once;
+    /// # use coflight_cluster::{Cluster, ClusterEvent, ClusterObserver};
+    /// # use coflight_tokio::Tokio;
+    /// # struct Names(std::sync::mpsc::Sender<coflight_cluster::Name>);
+    /// # impl ClusterObserver for Names {
+    /// #     fn event(&self, event: &ClusterEvent<'_>) {
+    /// #         let _ = self.0.send(event.name.unwrap().clone());
+    /// #     }
+    /// # }
+    /// # let (tell, names) = std::sync::mpsc::channel();
+    /// # let users: Cluster<u64, u64, _, _> =
+    /// #     Cluster::builder("users", InProcess::new(), Tokio::current()).watch(Names(tell)).build();
+    /// # users.run(&42, |_| async { 0 }).await?;
+    /// # let name = names.recv()?;
+    ///
+    /// let changes = Changes::new();
+    /// let mut listeners = [changes.listen(&name), changes.listen(&name)];
+    /// changes.ring("another name");
+    /// assert!(poll_once(&mut listeners[0]).await.is_none());
+    /// changes.ring(name.as_str());
+    /// for listener in listeners {
+    ///     assert!(poll_once(listener).await.is_some());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn ring(&self, name: &str) {
         let event = {
             let heard = self.heard();
@@ -52,6 +149,34 @@ impl Changes {
     }
 
     /// Something may have happened to any flight: for an engine that was deaf for a while.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use coflight_cluster::{Changes, InProcess};
+    /// use futures_lite::future::poll_once;
+    /// # use coflight_cluster::{Cluster, ClusterEvent, ClusterObserver};
+    /// # use coflight_tokio::Tokio;
+    /// # struct Names(std::sync::mpsc::Sender<coflight_cluster::Name>);
+    /// # impl ClusterObserver for Names {
+    /// #     fn event(&self, event: &ClusterEvent<'_>) {
+    /// #         let _ = self.0.send(event.name.unwrap().clone());
+    /// #     }
+    /// # }
+    /// # let (tell, names) = std::sync::mpsc::channel();
+    /// # let users: Cluster<u64, u64, _, _> =
+    /// #     Cluster::builder("users", InProcess::new(), Tokio::current()).watch(Names(tell)).build();
+    /// # users.run(&42, |_| async { 0 }).await?;
+    /// # let name = names.recv()?;
+    ///
+    /// let changes = Changes::new();
+    /// let changed = changes.listen(&name);
+    /// // The subscription is back. What happened meanwhile is not known.
+    /// changes.ring_all();
+    /// assert!(poll_once(changed).await.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn ring_all(&self) {
         let events: Vec<_> = self.heard().values().map(|heard| Arc::clone(&heard.event)).collect();
         for event in events {
@@ -60,12 +185,66 @@ impl Changes {
     }
 
     /// Names with listeners.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use coflight_cluster::{Changes, InProcess};
+    /// # use coflight_cluster::{Cluster, ClusterEvent, ClusterObserver};
+    /// # use coflight_tokio::Tokio;
+    /// # struct Names(std::sync::mpsc::Sender<coflight_cluster::Name>);
+    /// # impl ClusterObserver for Names {
+    /// #     fn event(&self, event: &ClusterEvent<'_>) {
+    /// #         let _ = self.0.send(event.name.unwrap().clone());
+    /// #     }
+    /// # }
+    /// # let (tell, names) = std::sync::mpsc::channel();
+    /// # let users: Cluster<u64, u64, _, _> =
+    /// #     Cluster::builder("users", InProcess::new(), Tokio::current()).watch(Names(tell)).build();
+    /// # users.run(&42, |_| async { 0 }).await?;
+    /// # let name = names.recv()?;
+    ///
+    /// let changes = Changes::new();
+    /// let listeners = [changes.listen(&name), changes.listen(&name)];
+    /// assert_eq!(changes.len(), 1); // they listen for the same name
+    /// drop(listeners);
+    /// assert_eq!(changes.len(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn len(&self) -> usize {
         self.heard().len()
     }
 
     /// Whether nobody listens.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use coflight_cluster::{Changes, InProcess};
+    /// # use coflight_cluster::{Cluster, ClusterEvent, ClusterObserver};
+    /// # use coflight_tokio::Tokio;
+    /// # struct Names(std::sync::mpsc::Sender<coflight_cluster::Name>);
+    /// # impl ClusterObserver for Names {
+    /// #     fn event(&self, event: &ClusterEvent<'_>) {
+    /// #         let _ = self.0.send(event.name.unwrap().clone());
+    /// #     }
+    /// # }
+    /// # let (tell, names) = std::sync::mpsc::channel();
+    /// # let users: Cluster<u64, u64, _, _> =
+    /// #     Cluster::builder("users", InProcess::new(), Tokio::current()).watch(Names(tell)).build();
+    /// # users.run(&42, |_| async { 0 }).await?;
+    /// # let name = names.recv()?;
+    ///
+    /// let changes = Changes::new();
+    /// let changed = changes.listen(&name);
+    /// assert!(!changes.is_empty()); // an engine may end its subscription when it is
+    /// drop(changed);
+    /// assert!(changes.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -73,6 +252,32 @@ impl Changes {
 }
 
 /// The future of [`Changes::listen`].
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use coflight_cluster::{Changed, Changes, InProcess};
+/// # use coflight_cluster::{Cluster, ClusterEvent, ClusterObserver};
+/// # use coflight_tokio::Tokio;
+/// # struct Names(std::sync::mpsc::Sender<coflight_cluster::Name>);
+/// # impl ClusterObserver for Names {
+/// #     fn event(&self, event: &ClusterEvent<'_>) {
+/// #         let _ = self.0.send(event.name.unwrap().clone());
+/// #     }
+/// # }
+/// # let (tell, names) = std::sync::mpsc::channel();
+/// # let users: Cluster<u64, u64, _, _> =
+/// #     Cluster::builder("users", InProcess::new(), Tokio::current()).watch(Names(tell)).build();
+/// # users.run(&42, |_| async { 0 }).await?;
+/// # let name = names.recv()?;
+///
+/// let changes = Changes::new();
+/// let changed: Changed = changes.listen(&name);
+/// changes.ring(name.as_str()); // before it is polled for the first time
+/// changed.await;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "futures do nothing unless polled"]
 pub struct Changed {
     changes: Changes,

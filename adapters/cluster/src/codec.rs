@@ -52,10 +52,32 @@ pub trait Codec: Send + Sync + 'static {
 ///
 /// Binary, and compact but for those names. They are there because without them a type that skips a field, or has grown one, can be read as something
 /// else without an error.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use coflight_cluster::{Codec, MessagePack};
+///
+/// let bytes = MessagePack.encode(&("Ada", 1815))?;
+/// assert_eq!(bytes, b"\x92\xa3Ada\xcd\x07\x17");
+/// assert_eq!(MessagePack.decode::<(String, u16)>(&bytes)?, ("Ada".to_owned(), 1815));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MessagePack;
 
 /// Why MessagePack could not be written or read.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use coflight_cluster::{Codec, MessagePack, MessagePackError};
+///
+/// let bytes = MessagePack.encode(&1815)?;
+/// let error: MessagePackError = MessagePack.decode::<String>(&bytes).unwrap_err();
+/// assert!(error.to_string().contains("expected a string"), "{error}");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct MessagePackError(Box<dyn StdError + Send + Sync>);
 

@@ -19,6 +19,15 @@ use futures_lite::future::{self, block_on};
 use crate::engine::{Engine, Joined, Keep, Lead, Name, Nonce, Renewed, Seen, Token};
 
 /// Makes a `#[test]` of each promise, for the engine that an expression gives.
+///
+/// ```
+/// mod conformance {
+///     // Yours in place of this one.
+///     coflight_cluster::conformance_tests!(coflight_cluster::InProcess::new());
+/// }
+/// # // What one of the tests does.
+/// # coflight_cluster::conformance::tokens_grow(coflight_cluster::InProcess::new());
+/// ```
 #[macro_export]
 macro_rules! conformance_tests {
     ($engine:expr) => {

@@ -16,10 +16,79 @@ use std::time::Duration;
 /// An entry is made by [`join`](Self::join), lives for a lease unless it is [renewed](Self::renew), keeps its [ending](Self::publish) for as long as
 /// it is told to, and is then gone from the system without anybody doing anything.
 ///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), coflight_cluster::Error> {
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use std::time::Duration;
+/// # use coflight_cluster::{Cluster, InProcess};
+/// use coflight_cluster::{Engine, EngineError, Joined, Keep, Lead, Name, Nonce, Renewed, Seen, Token};
+/// # use coflight_tokio::Tokio;
+///
+/// /// Another engine, and how often processes asked it who leads.
+/// #[derive(Clone)]
+/// struct Counted<E> {
+///     inner: E,
+///     joins: Arc<AtomicU64>,
+/// }
+///
+/// impl<E: Engine> Engine for Counted<E> {
+///     async fn join(&self, name: &Name, nonce: Nonce, lease: Duration) -> Result<Joined, EngineError> {
+///         self.joins.fetch_add(1, Ordering::Relaxed);
+///         self.inner.join(name, nonce, lease).await
+///     }
+///
+///     async fn look(&self, name: &Name, token: Token) -> Result<Seen, EngineError> {
+///         self.inner.look(name, token).await
+///     }
+/// #
+/// #     async fn renew(&self, lead: &Lead, lease: Duration) -> Result<Renewed, EngineError> {
+/// #         self.inner.renew(lead, lease).await
+/// #     }
+/// #
+/// #     async fn publish(&self, lead: &Lead, ending: &[u8], keep: Keep) -> Result<bool, EngineError> {
+/// #         self.inner.publish(lead, ending, keep).await
+/// #     }
+/// #
+/// #     async fn resign(&self, lead: &Lead) -> Result<bool, EngineError> {
+/// #         self.inner.resign(lead).await
+/// #     }
+/// #
+/// #     async fn cancel(&self, name: &Name, ending: &[u8], fetch: Duration) -> Result<bool, EngineError> {
+/// #         self.inner.cancel(name, ending, fetch).await
+/// #     }
+/// #
+/// #     async fn forget(&self, name: &Name) -> Result<bool, EngineError> {
+/// #         self.inner.forget(name).await
+/// #     }
+/// #
+/// #     async fn tell(&self, name: &Name) -> Result<(), EngineError> {
+/// #         self.inner.tell(name).await
+/// #     }
+///
+///     // … and so on, as far as
+///     fn changed(&self, name: &Name) -> impl Future<Output = ()> + Send + 'static {
+///         self.inner.changed(name)
+///     }
+/// }
+/// #
+/// # let engine = Counted { inner: InProcess::new(), joins: Arc::default() };
+/// # let answers: Cluster<String, u64, _, _> = Cluster::new("answers", engine.clone(), Tokio::current());
+/// # assert_eq!(answers.run("life", |_| async { 42 }).await?, 42);
+/// # assert_eq!(engine.joins.load(Ordering::Relaxed), 1);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Contract
 ///
 /// [`conformance`](crate::conformance) has a test for each sentence here and at the operations. Run it on an engine of your own with
 /// [`conformance_tests!`](crate::conformance_tests).
+///
+/// # Errors
+///
+/// Of each operation: [`EngineError::new`] if the system is not there, [`EngineError::answered`] if it says that this cannot be done.
 pub trait Engine: Clone + Send + Sync + 'static {
     /// Follows the flight that there is for `name`, or makes one and leads it, under a lease of the given length.
     ///
@@ -72,6 +141,34 @@ pub trait Engine: Clone + Send + Sync + 'static {
 /// What the processes of a cluster call a key.
 ///
 /// Made by the group: its name, and a hash of the key. Of ASCII letters, digits, and `-_.:`, so that an engine may put it into names of its own.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use coflight_cluster::{InProcess, Name};
+/// # use coflight_cluster::{Cluster, ClusterEvent, ClusterObserver};
+/// # use coflight_tokio::Tokio;
+/// # struct Names(std::sync::mpsc::Sender<coflight_cluster::Name>);
+/// # impl ClusterObserver for Names {
+/// #     fn event(&self, event: &ClusterEvent<'_>) {
+/// #         let _ = self.0.send(event.name.unwrap().clone());
+/// #     }
+/// # }
+/// # let (tell, names) = std::sync::mpsc::channel();
+/// # let users: Cluster<u64, u64, _, _> =
+/// #     Cluster::builder("users", InProcess::new(), Tokio::current()).watch(Names(tell)).build();
+/// # users.run(&42, |_| async { 0 }).await?;
+/// # let name = names.recv()?;
+///
+/// // `name` is what the group `users` calls the key 42.
+/// let mut waiting = std::collections::HashMap::from([(name, 3)]);
+/// // An engine that is told of it as text finds it by that.
+/// let text = waiting.keys().next().map(Name::to_string).unwrap();
+/// assert!(text.starts_with("users:"));
+/// assert_eq!(waiting.remove(text.as_str()), Some(3));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name(Arc<str>);
 
@@ -81,6 +178,31 @@ impl Name {
     }
 
     /// As text.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use coflight_cluster::{InProcess, Name};
+    /// # use coflight_cluster::{Cluster, ClusterEvent, ClusterObserver};
+    /// # use coflight_tokio::Tokio;
+    /// # struct Names(std::sync::mpsc::Sender<coflight_cluster::Name>);
+    /// # impl ClusterObserver for Names {
+    /// #     fn event(&self, event: &ClusterEvent<'_>) {
+    /// #         let _ = self.0.send(event.name.unwrap().clone());
+    /// #     }
+    /// # }
+    /// # let (tell, names) = std::sync::mpsc::channel();
+    /// # let users: Cluster<u64, u64, _, _> =
+    /// #     Cluster::builder("users", InProcess::new(), Tokio::current()).watch(Names(tell)).build();
+    /// # users.run(&42, |_| async { 0 }).await?;
+    /// # let name = names.recv()?;
+    ///
+    /// // `name` is what the group `users` calls the key 42.
+    /// let Some((group, hash)) = name.as_str().split_once(':') else { unreachable!("both are there") };
+    /// assert_eq!((group, hash.len()), ("users", 40));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -110,6 +232,27 @@ impl fmt::Debug for Name {
 ///
 /// Work that writes somewhere passes it along, and what it writes to refuses a token that is smaller than one it has seen: so a leader that was cut off
 /// and comes back cannot undo what its successor wrote.
+///
+/// ```
+/// use coflight_cluster::Token;
+///
+/// /// A row, and the token of who wrote it last.
+/// struct Row(Token, &'static str);
+///
+/// impl Row {
+///     fn write(&mut self, token: Token, text: &'static str) -> bool {
+///         let is_late = token < self.0;
+///         if !is_late {
+///             *self = Row(token, text);
+///         }
+///         !is_late
+///     }
+/// }
+///
+/// let mut row = Row(Token(0), "");
+/// assert!(row.write(Token(8), "of the successor"));
+/// assert!(!row.write(Token(7), "of a leader that was cut off, and comes back"));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Token(pub u64);
 
@@ -126,11 +269,51 @@ impl fmt::Debug for Token {
 }
 
 /// Says who is asking: random, and only known to the one who asks. With it a leader is recognised.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use coflight_cluster::{Engine, InProcess, Joined, Nonce};
+/// # use coflight_cluster::{Cluster, ClusterEvent, ClusterObserver};
+/// # use coflight_tokio::Tokio;
+/// # struct Names(std::sync::mpsc::Sender<coflight_cluster::Name>);
+/// # impl ClusterObserver for Names {
+/// #     fn event(&self, event: &ClusterEvent<'_>) {
+/// #         let _ = self.0.send(event.name.unwrap().clone());
+/// #     }
+/// # }
+/// # let (tell, names) = std::sync::mpsc::channel();
+/// # let users: Cluster<u64, u64, _, _> =
+/// #     Cluster::builder("users", InProcess::new(), Tokio::current()).watch(Names(tell)).build();
+/// # users.run(&42, |_| async { 0 }).await?;
+/// # let name = names.recv()?;
+///
+/// let (engine, lease) = (InProcess::new(), Duration::from_secs(3));
+/// let (mine, yours) = (Nonce::random()?, Nonce::random()?);
+/// assert!(matches!(engine.join(&name, mine, lease).await?, Joined::Leads(_)));
+/// assert!(matches!(engine.join(&name, yours, lease).await?, Joined::Follows(_)));
+/// // Who leads is known by its nonce: it may ask again if the answer was lost.
+/// assert!(matches!(engine.join(&name, mine, lease).await?, Joined::Leads(_)));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Nonce([u8; 16]);
 
 impl Nonce {
     /// A new one, from the system's source of randomness.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use coflight_cluster::Nonce;
+    ///
+    /// assert_ne!(Nonce::random()?, Nonce::random()?);
+    /// // Logs do not have it.
+    /// assert_eq!(format!("{:?}", Nonce::random()?), "Nonce(..)");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -144,6 +327,18 @@ impl Nonce {
     }
 
     /// As bytes.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use coflight_cluster::Nonce;
+    ///
+    /// let nonce = Nonce::random()?;
+    /// // As an engine may write it down.
+    /// let hex: String = nonce.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    /// assert_eq!(hex.len(), 32);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 16] {
         &self.0
@@ -158,6 +353,38 @@ impl fmt::Debug for Nonce {
 }
 
 /// The right to end a flight, for as long as its lease is held.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use coflight_cluster::{Engine, InProcess, Joined, Keep, Lead, Nonce, Token};
+/// # use coflight_cluster::{Cluster, ClusterEvent, ClusterObserver};
+/// # use coflight_tokio::Tokio;
+/// # struct Names(std::sync::mpsc::Sender<coflight_cluster::Name>);
+/// # impl ClusterObserver for Names {
+/// #     fn event(&self, event: &ClusterEvent<'_>) {
+/// #         let _ = self.0.send(event.name.unwrap().clone());
+/// #     }
+/// # }
+/// # let (tell, names) = std::sync::mpsc::channel();
+/// # let users: Cluster<u64, u64, _, _> =
+/// #     Cluster::builder("users", InProcess::new(), Tokio::current()).watch(Names(tell)).build();
+/// # users.run(&42, |_| async { 0 }).await?;
+/// # let name = names.recv()?;
+///
+/// let (engine, lease) = (InProcess::new(), Duration::from_secs(3));
+/// let nonce = Nonce::random()?;
+/// let Joined::Leads(token) = engine.join(&name, nonce, lease).await? else { unreachable!("nobody else asked") };
+/// let lead = Lead { name, token, nonce };
+/// let forged = Lead { nonce: Nonce::random()?, ..lead.clone() };
+///
+/// let keep = Keep { fetch: lease, linger: Duration::ZERO };
+/// assert!(!engine.publish(&forged, b"forged", keep).await?);
+/// assert!(engine.publish(&lead, b"done", keep).await?);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Lead {
     /// Of what.
@@ -169,6 +396,38 @@ pub struct Lead {
 }
 
 /// What joining comes to.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use coflight_cluster::{Engine, InProcess, Joined, Keep, Lead, Nonce};
+/// # use coflight_cluster::{Cluster, ClusterEvent, ClusterObserver};
+/// # use coflight_tokio::Tokio;
+/// # struct Names(std::sync::mpsc::Sender<coflight_cluster::Name>);
+/// # impl ClusterObserver for Names {
+/// #     fn event(&self, event: &ClusterEvent<'_>) {
+/// #         let _ = self.0.send(event.name.unwrap().clone());
+/// #     }
+/// # }
+/// # let (tell, names) = std::sync::mpsc::channel();
+/// # let users: Cluster<u64, u64, _, _> =
+/// #     Cluster::builder("users", InProcess::new(), Tokio::current()).watch(Names(tell)).build();
+/// # users.run(&42, |_| async { 0 }).await?;
+/// # let name = names.recv()?;
+///
+/// let (engine, lease) = (InProcess::new(), Duration::from_secs(3));
+/// let nonce = Nonce::random()?;
+/// let Joined::Leads(token) = engine.join(&name, nonce, lease).await? else { unreachable!("nobody else asked") };
+/// assert_eq!(engine.join(&name, Nonce::random()?, lease).await?, Joined::Follows(token));
+///
+/// let lead = Lead { name, token, nonce };
+/// engine.publish(&lead, b"done", Keep { fetch: lease, linger: Duration::from_secs(60) }).await?;
+/// let lingers = engine.join(&lead.name, Nonce::random()?, lease).await?;
+/// assert_eq!(lingers, Joined::Lingers(token, (*b"done").into()));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Joined {
     /// The caller leads, under this token.
@@ -180,6 +439,38 @@ pub enum Joined {
 }
 
 /// What a look at a flight shows.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use coflight_cluster::{Engine, InProcess, Joined, Nonce, Seen};
+/// # use coflight_cluster::{Cluster, ClusterEvent, ClusterObserver};
+/// # use coflight_tokio::Tokio;
+/// # struct Names(std::sync::mpsc::Sender<coflight_cluster::Name>);
+/// # impl ClusterObserver for Names {
+/// #     fn event(&self, event: &ClusterEvent<'_>) {
+/// #         let _ = self.0.send(event.name.unwrap().clone());
+/// #     }
+/// # }
+/// # let (tell, names) = std::sync::mpsc::channel();
+/// # let users: Cluster<u64, u64, _, _> =
+/// #     Cluster::builder("users", InProcess::new(), Tokio::current()).watch(Names(tell)).build();
+/// # users.run(&42, |_| async { 0 }).await?;
+/// # let name = names.recv()?;
+///
+/// let (engine, lease) = (InProcess::new(), Duration::from_secs(3));
+/// let Joined::Leads(token) = engine.join(&name, Nonce::random()?, lease).await? else { unreachable!() };
+/// assert_eq!(engine.look(&name, token).await?, Seen::Flies { forgotten: false });
+///
+/// engine.cancel(&name, b"cancelled", lease).await?;
+/// assert_eq!(engine.look(&name, token).await?, Seen::Ended((*b"cancelled").into()));
+///
+/// engine.flush(); // a server that starts empty
+/// assert_eq!(engine.look(&name, token).await?, Seen::Gone);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Seen {
     /// It is in progress.
@@ -194,6 +485,37 @@ pub enum Seen {
 }
 
 /// What became of a lease that was to be renewed.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use coflight_cluster::{Engine, InProcess, Joined, Lead, Nonce, Renewed};
+/// # use coflight_cluster::{Cluster, ClusterEvent, ClusterObserver};
+/// # use coflight_tokio::Tokio;
+/// # struct Names(std::sync::mpsc::Sender<coflight_cluster::Name>);
+/// # impl ClusterObserver for Names {
+/// #     fn event(&self, event: &ClusterEvent<'_>) {
+/// #         let _ = self.0.send(event.name.unwrap().clone());
+/// #     }
+/// # }
+/// # let (tell, names) = std::sync::mpsc::channel();
+/// # let users: Cluster<u64, u64, _, _> =
+/// #     Cluster::builder("users", InProcess::new(), Tokio::current()).watch(Names(tell)).build();
+/// # users.run(&42, |_| async { 0 }).await?;
+/// # let name = names.recv()?;
+///
+/// let (engine, lease) = (InProcess::new(), Duration::from_secs(3));
+/// let nonce = Nonce::random()?;
+/// let Joined::Leads(token) = engine.join(&name, nonce, lease).await? else { unreachable!() };
+/// let lead = Lead { name, token, nonce };
+/// assert_eq!(engine.renew(&lead, lease).await?, Renewed::Held { followed: None, forgotten: false });
+///
+/// engine.flush(); // a server that starts empty
+/// assert_eq!(engine.renew(&lead, lease).await?, Renewed::Lost { succeeded: false });
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Renewed {
     /// It is held.
@@ -213,6 +535,15 @@ pub enum Renewed {
 }
 
 /// How long an ending is kept.
+///
+/// ```
+/// use std::time::Duration;
+/// use coflight_cluster::Keep;
+///
+/// // Those who follow look within a lease; newcomers are served for longer.
+/// let keep = Keep { fetch: Duration::from_secs(3), linger: Duration::from_secs(60) };
+/// assert_eq!(keep.longest(), Duration::from_secs(60)); // then it may be deleted
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Keep {
     /// For those who followed.
@@ -223,6 +554,14 @@ pub struct Keep {
 
 impl Keep {
     /// How long the engine keeps it in all.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use coflight_cluster::Keep;
+    ///
+    /// let keep = Keep { fetch: Duration::from_secs(3), linger: Duration::ZERO };
+    /// assert_eq!(keep.longest(), Duration::from_secs(3));
+    /// ```
     #[must_use]
     pub fn longest(self) -> Duration {
         self.fetch.max(self.linger)
@@ -230,6 +569,22 @@ impl Keep {
 }
 
 /// What went wrong between an engine and the system behind it. Cheap to clone; [`source`](StdError::source) is that of the engine's own error.
+///
+/// ```
+/// use std::io;
+/// use coflight_cluster::EngineError;
+///
+/// /// What an engine makes of the errors of its system.
+/// fn engine_error(error: io::Error) -> EngineError {
+///     match error.kind() {
+///         io::ErrorKind::InvalidInput => EngineError::answered(error),
+///         _ => EngineError::new(error),
+///     }
+/// }
+///
+/// let error = engine_error(io::ErrorKind::ConnectionRefused.into());
+/// assert_eq!(error.to_string(), "connection refused");
+/// ```
 #[derive(Clone)]
 pub struct EngineError {
     error: Arc<dyn StdError + Send + Sync>,
@@ -239,11 +594,29 @@ pub struct EngineError {
 impl EngineError {
     /// The system is not there, or does not answer, or is in a state in which it answers nobody. It is asked again, and not for long: see
     /// [`Builder::patience`](crate::Builder::patience). Wraps the engine's own error, or a message.
+    ///
+    /// ```
+    /// use coflight_cluster::EngineError;
+    ///
+    /// // A message, or any error.
+    /// let error = EngineError::new("the server is loading its data");
+    /// assert_eq!(error.to_string(), "the server is loading its data");
+    /// let error = EngineError::new(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
+    /// assert_eq!(error.to_string(), "connection reset");
+    /// ```
     pub fn new(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self { error: Arc::from(error.into()), is_answer: false }
     }
 
     /// The system answered, and what it said is that this operation cannot be done. It is not asked again, and says nothing about others.
+    ///
+    /// ```
+    /// use coflight_cluster::EngineError;
+    ///
+    /// // It would say the same of this key however often it is asked.
+    /// let error = EngineError::answered("WRONGTYPE: what lies there is none of ours");
+    /// assert_eq!(error.to_string(), "WRONGTYPE: what lies there is none of ours");
+    /// ```
     pub fn answered(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self { is_answer: true, ..Self::new(error) }
     }

@@ -24,6 +24,25 @@ use crate::watch::ClusterEventKind;
 type LocalLeader<K, V, R, S> = coflight_core::Leader<K, Result<Delivered<V>, SharedError<Undelivered<V>>>, R, S>;
 
 /// What [`Cluster::enter`] comes to.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), coflight_cluster::Error> {
+/// use std::time::Duration;
+/// use coflight_cluster::{Cluster, InProcess, Place, Turn};
+/// use coflight_tokio::Tokio;
+///
+/// let engine = InProcess::new();
+/// let [here, there]: [Cluster<String, u64, _, _>; 2] = std::array::from_fn(|_| {
+///     Cluster::builder("answers", engine.clone(), Tokio::current()).linger(Duration::from_secs(60)).build()
+/// });
+/// let Turn::Leader(leader) = here.enter("life").await? else { unreachable!("nobody else asked") };
+/// leader.complete(42).await?;
+/// let Turn::Value(answer, trip) = there.enter("life").await? else { unreachable!("it lingers") };
+/// assert_eq!((answer, trip.place), (42, Place::Lingered));
+/// # Ok(())
+/// # }
+/// ```
 pub enum Turn<K, V: Clone, En: Engine, R: Runtime, S> {
     /// There is a result.
     Value(V, Trip),
@@ -35,6 +54,23 @@ pub enum Turn<K, V: Clone, En: Engine, R: Runtime, S> {
 /// [`release`](Self::release), or drop to abandon it, upon which another caller, of this process or another, leads.
 ///
 /// The work is taken to run for as long as it lives: its lease is renewed until then.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), coflight_cluster::Error> {
+/// use coflight_cluster::{Cluster, InProcess, Turn};
+/// use coflight_tokio::Tokio;
+///
+/// let answers: Cluster<String, u64, _, _> = Cluster::new("answers", InProcess::new(), Tokio::current());
+/// let Turn::Leader(leader) = answers.enter("life").await? else { unreachable!("nobody else asked") };
+/// drop(leader); // this one cannot do it after all
+///
+/// let Turn::Leader(leader) = answers.enter("life").await? else { unreachable!("it was abandoned") };
+/// assert!(leader.lease().is_held());
+/// assert_eq!(leader.complete(42).await?, 42);
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "dropping it abandons the flight"]
 pub struct Leader<K, V: Clone, En: Engine, R: Runtime, S> {
     inner: Arc<Inner<K, V, En, R, S>>,
@@ -94,6 +130,26 @@ where
 {
     /// [`Cluster::enter`], with this call's options. Its own limit, [`wait_timeout`](Self::wait_timeout), holds while it waits for another caller of its
     /// process.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// use std::time::Duration;
+    /// use coflight_cluster::{Cluster, InProcess, Turn};
+    /// use coflight_tokio::Tokio;
+    ///
+    /// let answers: Cluster<String, u64, _, _> = Cluster::new("answers", InProcess::new(), Tokio::current());
+    /// let call = answers.call().linger(Duration::from_secs(60));
+    /// let Turn::Leader(leader) = call.enter("life").await? else { unreachable!("nobody else asked") };
+    /// leader.complete(42).await?;
+    /// assert_eq!(answers.run("life", |_| async { unreachable!("it lingers") }).await?, 42);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Cluster::enter`].
     ///
     /// # Errors
     ///
@@ -182,17 +238,77 @@ where
     R: Runtime,
 {
     /// The lease, with the fencing token.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// use coflight_cluster::{Cluster, InProcess, Turn};
+    /// use coflight_tokio::Tokio;
+    ///
+    /// let answers: Cluster<String, u64, _, _> = Cluster::new("answers", InProcess::new(), Tokio::current());
+    /// let Turn::Leader(leader) = answers.enter("life").await? else { unreachable!("nobody else asked") };
+    /// let token = leader.lease().token();
+    /// assert!(token.is_some()); // to be passed along to what the work writes to
+    /// leader.complete(42).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn lease(&self) -> Lease {
         self.duty.as_ref().map_or_else(Lease::none, Duty::lease)
     }
 
     /// How many callers of its own process wait for the result, this one included.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// use coflight_cluster::{Cluster, InProcess, Turn};
+    /// use coflight_tokio::Tokio;
+    /// use futures_lite::future::poll_once;
+    ///
+    /// let answers: Cluster<String, u64, _, _> = Cluster::new("answers", InProcess::new(), Tokio::current());
+    /// let Turn::Leader(leader) = answers.enter("life").await? else { unreachable!("nobody else asked") };
+    /// let mut follows = Box::pin(answers.run("life", |_| async { unreachable!("it is being worked on") }));
+    /// assert!(poll_once(&mut follows).await.is_none());
+    /// assert_eq!(leader.callers(), 2);
+    /// # leader.complete(42).await?;
+    /// # assert_eq!(follows.await?, 42);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn callers(&self) -> usize {
         self.local.as_ref().map_or(1, coflight_core::Leader::callers)
     }
 
     /// Ready when the flight was ended by somebody else: it was cancelled, in whichever process, or its time is over. Those who wait beside this one are
     /// told when it is dropped, or completed. Whether the lease is lost is told by [`Lease::lost`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// use coflight_cluster::{Cluster, InProcess, Turn};
+    /// use coflight_tokio::Tokio;
+    /// use futures_lite::future::or;
+    ///
+    /// let engine = InProcess::new();
+    /// let here: Cluster<u64, String, _, _> = Cluster::new("reports", engine.clone(), Tokio::current());
+    /// let there: Cluster<u64, String, _, _> = Cluster::new("reports", engine, Tokio::current());
+    ///
+    /// let Turn::Leader(mut leader) = here.enter(&7).await? else { unreachable!("nobody else asked") };
+    /// there.cancel(&7).await?;
+    /// let work = std::future::pending::<Option<String>>();
+    /// let report = or(work, async {
+    ///     leader.cancelled().await;
+    ///     None // there is no use in going on
+    /// });
+    /// assert_eq!(report.await, None);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost by dropping the future.
     pub async fn cancelled(&mut self) {
         let lease = self.lease();
         let here = async {
@@ -206,6 +322,29 @@ where
 
     /// Ends the flight with `value`, for everyone, and gives it back.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// use coflight_cluster::{Cluster, InProcess, Turn};
+    /// use coflight_tokio::Tokio;
+    /// use futures_lite::future::zip;
+    ///
+    /// let engine = InProcess::new();
+    /// let here: Cluster<String, u64, _, _> = Cluster::new("answers", engine.clone(), Tokio::current());
+    /// let there: Cluster<String, u64, _, _> = Cluster::new("answers", engine, Tokio::current());
+    ///
+    /// let Turn::Leader(leader) = here.enter("life").await? else { unreachable!("nobody else asked") };
+    /// let follows = there.run("life", |_| async { unreachable!("it is being worked on") });
+    /// let (followed, completed) = zip(follows, leader.complete(42)).await;
+    /// assert_eq!((followed?, completed?), (42, 42));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before its first poll, the future abandons the flight. After that the value is published all the same, by a task of the runtime.
+    ///
     /// # Errors
     ///
     /// Those of a flight that was ended by somebody else meanwhile. A lease that was lost is no error: the value is for the callers of this process then.
@@ -215,6 +354,31 @@ where
 
     /// Ends the flight because its result cannot be shared: every caller, of every process, goes alone. In the accounts of the local group it counts as
     /// failed.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// use coflight_cluster::{Cluster, InProcess, Place, Turn};
+    /// use coflight_tokio::Tokio;
+    /// use futures_lite::future::zip;
+    ///
+    /// let engine = InProcess::new();
+    /// let here: Cluster<String, u64, _, _> = Cluster::new("answers", engine.clone(), Tokio::current());
+    /// let there: Cluster<String, u64, _, _> = Cluster::new("answers", engine, Tokio::current());
+    ///
+    /// let Turn::Leader(leader) = here.enter("life").await? else { unreachable!("nobody else asked") };
+    /// let follows = there.run("life", |_| async { 43 }).with_served();
+    /// // What came of it turns out to be for this caller alone.
+    /// let ((answer, served), released) = zip(follows, leader.release()).await;
+    /// released?;
+    /// assert_eq!((answer?, served.trip.unwrap().place), (43, Place::Alone));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before its first poll, the future abandons the flight. After that it is released all the same, by a task of the runtime.
     ///
     /// # Errors
     ///
@@ -267,6 +431,24 @@ where
     R: Runtime,
 {
     /// [`complete`](Self::complete), for work that can fail.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// use coflight_cluster::{InProcess, TryCluster, Turn};
+    /// use coflight_tokio::Tokio;
+    ///
+    /// let ports: TryCluster<String, u16, String, _, _> = TryCluster::new("ports", InProcess::new(), Tokio::current());
+    /// let Turn::Leader(leader) = ports.enter("http").await? else { unreachable!("nobody else asked") };
+    /// let port = leader.try_complete("80a".parse().map_err(|_| "no number".to_owned())).await;
+    /// assert_eq!(port.unwrap_err().work().unwrap(), "no number");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`complete`](Self::complete).
     ///
     /// # Errors
     ///

@@ -10,6 +10,29 @@ use crate::codec::MessagePackError;
 use crate::engine::EngineError;
 
 /// Why a caller got no value. Failures of the work itself are values; see the `try_` verbs and [`TryError`].
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), coflight_cluster::Error> {
+/// use std::time::Duration;
+/// use coflight_cluster::{Cluster, Error, InProcess, OnOutage, Outage};
+/// use coflight_tokio::Tokio;
+///
+/// let engine = InProcess::new();
+/// let answers: Cluster<String, u64, _, _> =
+///     Cluster::builder("answers", engine.clone(), Tokio::current()).on_outage(OnOutage::Refuse).build();
+/// engine.set_outage(Outage::Refuses);
+///
+/// let status = match answers.run("life", |_| async { 42 }).await {
+///     Ok(_) => 200,
+///     Err(Error::Flight(coflight_core::Error::TimedOut)) => 504,
+///     Err(Error::Unavailable(_) | Error::LeaseLost) => 503, // ask again
+///     Err(_) => 500,
+/// };
+/// assert_eq!(status, 503);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -30,6 +53,14 @@ pub enum Error {
 
 impl Error {
     /// What happened to the flight, if that is what this is.
+    ///
+    /// ```
+    /// use coflight_cluster::Error;
+    ///
+    /// let error = Error::from(coflight_core::Error::Full);
+    /// assert_eq!(error.flight(), Some(&coflight_core::Error::Full));
+    /// assert_eq!(Error::LeaseLost.flight(), None);
+    /// ```
     #[must_use]
     pub fn flight(&self) -> Option<&coflight_core::Error> {
         match self {
@@ -68,6 +99,30 @@ impl StdError for Error {
 }
 
 /// The panic of a work in another process.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), coflight_cluster::Error> {
+/// use std::panic::AssertUnwindSafe;
+/// use coflight_cluster::{Cluster, Error, InProcess};
+/// use coflight_tokio::Tokio;
+/// use futures_lite::{FutureExt, future};
+///
+/// let engine = InProcess::new();
+/// let [here, there]: [Cluster<u64, String, _, _>; 2] = ["web-1", "web-2"]
+///     .map(|process| Cluster::builder("reports", engine.clone(), Tokio::current()).process(process).build());
+/// let broken = here.run(&7, |_| async {
+///     future::yield_now().await;
+///     panic!("no rows")
+/// });
+/// // The caller who ran the work unwinds, those of other processes get this.
+/// let unwinds = AssertUnwindSafe(broken).catch_unwind();
+/// let (_, told) = future::zip(unwinds, there.run(&7, |_| async { unreachable!("it is being worked on") })).await;
+/// let Err(Error::PanickedElsewhere(panic)) = told else { unreachable!("it panicked") };
+/// assert_eq!(panic.to_string(), "the work panicked in process web-1: no rows");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PanicElsewhere {
     pub(crate) message: Option<Arc<str>>,
@@ -76,12 +131,66 @@ pub struct PanicElsewhere {
 
 impl PanicElsewhere {
     /// The panic's message, if its payload was a string.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// # use std::panic::AssertUnwindSafe;
+    /// use coflight_cluster::Error;
+    /// # use coflight_cluster::{Cluster, InProcess};
+    /// # use coflight_tokio::Tokio;
+    /// # use futures_lite::{FutureExt, future};
+    /// #
+    /// # let engine = InProcess::new();
+    /// # let [here, there]: [Cluster<u64, String, _, _>; 2] =
+    /// #     std::array::from_fn(|_| Cluster::new("reports", engine.clone(), Tokio::current()));
+    /// # let broken = here.run(&7, |_| async {
+    /// #     future::yield_now().await;
+    /// #     panic!("no rows")
+    /// # });
+    /// # let unwinds = AssertUnwindSafe(broken).catch_unwind();
+    /// # let (_, told) = future::zip(unwinds, there.run(&7, |_| async { String::new() })).await;
+    /// # let error = told.unwrap_err();
+    ///
+    /// // The error of a call whose work ran elsewhere, where it panicked with "no rows".
+    /// let Error::PanickedElsewhere(panic) = error else { return Err(error) };
+    /// assert_eq!(panic.message(), Some("no rows"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn message(&self) -> Option<&str> {
         self.message.as_deref()
     }
 
     /// What the process [calls itself](crate::Builder::process).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// # use std::panic::AssertUnwindSafe;
+    /// use coflight_cluster::Error;
+    /// # use coflight_cluster::{Cluster, InProcess};
+    /// # use coflight_tokio::Tokio;
+    /// # use futures_lite::{FutureExt, future};
+    /// #
+    /// # let engine = InProcess::new();
+    /// # let [here, there]: [Cluster<u64, String, _, _>; 2] = ["web-1", "web-2"]
+    /// #     .map(|process| Cluster::builder("reports", engine.clone(), Tokio::current()).process(process).build());
+    /// # let broken = here.run(&7, |_| async {
+    /// #     future::yield_now().await;
+    /// #     panic!("no rows")
+    /// # });
+    /// # let unwinds = AssertUnwindSafe(broken).catch_unwind();
+    /// # let (_, told) = future::zip(unwinds, there.run(&7, |_| async { String::new() })).await;
+    /// # let error = told.unwrap_err();
+    ///
+    /// // The error of a call whose work ran in the process `web-1`, where it panicked.
+    /// let Error::PanickedElsewhere(panic) = error else { return Err(error) };
+    /// assert_eq!(panic.process(), "web-1"); // its log has the rest
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn process(&self) -> &str {
         &self.process
@@ -99,6 +208,29 @@ impl fmt::Display for PanicElsewhere {
 }
 
 /// Why a key has no bytes.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), coflight_cluster::Error> {
+/// use coflight_cluster::{Cluster, Error, InProcess};
+/// use coflight_tokio::Tokio;
+/// use serde::{Serialize, Serializer};
+///
+/// #[derive(Clone, PartialEq, Eq, Hash)]
+/// struct Handle(usize);
+///
+/// impl Serialize for Handle {
+///     fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+///         Err(serde::ser::Error::custom("a handle means nothing elsewhere"))
+///     }
+/// }
+///
+/// let files: Cluster<Handle, u64, _, _> = Cluster::new("files", InProcess::new(), Tokio::current());
+/// let Err(Error::Key(error)) = files.run(&Handle(3), |_| async { 42 }).await else { unreachable!("no bytes") };
+/// assert!(error.to_string().ends_with("a handle means nothing elsewhere"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct KeyError(pub(crate) Arc<MessagePackError>);
 
@@ -112,6 +244,25 @@ impl fmt::Display for KeyError {
 ///
 /// Transparent: [`Display`](fmt::Display) and [`source`](StdError::source) are those of the error inside. All callers of one process share the
 /// work's error; each process has its own copy.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), coflight_cluster::Error> {
+/// use coflight_cluster::{Error, InProcess, TryCluster, TryError};
+/// use coflight_tokio::Tokio;
+///
+/// let ports: TryCluster<String, u16, String, _, _> = TryCluster::new("ports", InProcess::new(), Tokio::current());
+/// let port = match ports.try_run("http", |_| async { Err("no such service".to_owned()) }).await {
+///     Ok(port) => Some(port),
+///     Err(TryError::Work(error)) if *error == "no such service" => None,
+///     Err(TryError::Work(error)) => unreachable!("the work has no other error than {error}"),
+///     Err(TryError::Flight(Error::Unavailable(_))) => Some(80), // better than nothing
+///     Err(other) => unreachable!("it has no limits: {other}"),
+/// };
+/// assert_eq!(port, None);
+/// # Ok(())
+/// # }
+/// ```
 #[non_exhaustive]
 pub enum TryError<E> {
     /// The work's own error.
@@ -122,6 +273,20 @@ pub enum TryError<E> {
 
 impl<E> TryError<E> {
     /// The work's error, if that is what this is.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// use coflight_cluster::{InProcess, TryCluster};
+    /// use coflight_tokio::Tokio;
+    ///
+    /// let ports: TryCluster<String, u16, String, _, _> = TryCluster::new("ports", InProcess::new(), Tokio::current());
+    /// let error = ports.try_run("http", |_| async { Err("no such service".to_owned()) }).await.unwrap_err();
+    /// assert_eq!(error.work().map(String::as_str), Some("no such service"));
+    /// assert!(error.flight().is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn work(&self) -> Option<&E> {
         match self {
             Self::Work(error) => Some(error),
@@ -130,6 +295,14 @@ impl<E> TryError<E> {
     }
 
     /// The other error, if that is what this is.
+    ///
+    /// ```
+    /// use coflight_cluster::{Error, TryError};
+    ///
+    /// let error: TryError<std::io::Error> = Error::LeaseLost.into();
+    /// assert!(matches!(error.flight(), Some(Error::LeaseLost)));
+    /// assert!(error.work().is_none());
+    /// ```
     pub fn flight(&self) -> Option<&Error> {
         match self {
             Self::Work(_) => None,

@@ -15,6 +15,26 @@ use crate::engine::{Engine, EngineError, Joined, Keep, Lead, Name, Nonce, Renewe
 /// does.
 ///
 /// Clones share what is inside. It keeps the promises of [`Engine`] and passes the same [conformance suite](crate::conformance).
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), coflight_cluster::Error> {
+/// use coflight_cluster::{Cluster, InProcess};
+/// use coflight_tokio::Tokio;
+/// use futures_lite::future::{yield_now, zip};
+///
+/// let engine = InProcess::new();
+/// let [a, b]: [Cluster<String, u64, _, _>; 2] =
+///     std::array::from_fn(|_| Cluster::new("answers", engine.clone(), Tokio::current()));
+/// let work = |_| async {
+///     yield_now().await; // it takes a moment
+///     42
+/// };
+/// let _ = zip(a.run("life", work), b.run("life", work)).await;
+/// assert_eq!((a.cluster_stats().led, b.cluster_stats().led), (1, 0));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct InProcess {
     shared: Arc<Shared>,
@@ -47,6 +67,23 @@ struct Flight {
 }
 
 /// How the engine fails, until it is told otherwise.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), coflight_cluster::Error> {
+/// use coflight_cluster::{Cluster, InProcess, Outage};
+/// use coflight_tokio::Tokio;
+///
+/// for (outage, works_alone) in [(Outage::Refuses, 1), (Outage::Silent, 1), (Outage::Mute, 0)] {
+///     let engine = InProcess::new();
+///     let answers: Cluster<String, u64, _, _> = Cluster::new("answers", engine.clone(), Tokio::current());
+///     engine.set_outage(outage);
+///     assert_eq!(answers.run("life", |_| async { 42 }).await?, 42);
+///     assert_eq!(answers.cluster_stats().alone, works_alone);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Outage {
     /// Each operation fails at once: a server that is not there.
@@ -59,6 +96,20 @@ pub enum Outage {
 
 impl InProcess {
     /// On the system's clock.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// use coflight_cluster::{Cluster, InProcess};
+    /// use coflight_tokio::Tokio;
+    ///
+    /// let engine = InProcess::new();
+    /// let answers: Cluster<String, u64, _, _> = Cluster::new("answers", engine.clone(), Tokio::current());
+    /// assert_eq!(answers.run("life", |_| async { 42 }).await?, 42);
+    /// assert_eq!(engine.operations(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         let origin = Instant::now();
@@ -66,6 +117,24 @@ impl InProcess {
     }
 
     /// On a runtime's clock, so that leases stand still while its time is paused.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// use std::time::Duration;
+    /// use coflight_cluster::{Cluster, InProcess};
+    /// use coflight_tokio::Tokio;
+    ///
+    /// tokio::time::pause();
+    /// let engine = InProcess::with_clock(Tokio::current());
+    /// let answers: Cluster<String, u64, _, _> =
+    ///     Cluster::builder("answers", engine.clone(), Tokio::current()).linger(Duration::from_secs(3600)).build();
+    /// answers.run("life", |_| async { 41 }).await?;
+    /// tokio::time::advance(Duration::from_secs(3600)).await; // takes no time
+    /// assert_eq!(answers.run("life", |_| async { 42 }).await?, 42);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with_clock(clock: impl Clock + Send + Sync + 'static) -> Self {
         Self::on(move || clock.now())
     }
@@ -76,11 +145,49 @@ impl InProcess {
     }
 
     /// From now on, fails like this; `None`: works again.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// use std::time::Duration;
+    /// use coflight_cluster::{Cluster, InProcess, Outage};
+    /// use coflight_tokio::Tokio;
+    ///
+    /// let engine = InProcess::new();
+    /// let answers: Cluster<String, u64, _, _> = Cluster::new("answers", engine.clone(), Tokio::current());
+    /// engine.set_outage(Outage::Refuses);
+    /// assert_eq!(answers.run("life", |_| async { 42 }).await?, 42); // without the engine
+    ///
+    /// engine.set_outage(None);
+    /// tokio::time::advance(Duration::from_millis(500)).await; // the group's patience
+    /// answers.run("life", |_| async { 42 }).await?;
+    /// let stats = answers.cluster_stats();
+    /// assert_eq!((stats.engine_down, stats.engine_up, stats.led), (1, 1, 1));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn set_outage(&self, outage: impl Into<Option<Outage>>) {
         self.state().outage = outage.into();
     }
 
     /// Everything is lost, as when a server without persistence starts anew. Nobody is told.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// use std::time::Duration;
+    /// use coflight_cluster::{Cluster, InProcess};
+    /// use coflight_tokio::Tokio;
+    ///
+    /// let engine = InProcess::new();
+    /// let answers: Cluster<String, u64, _, _> =
+    ///     Cluster::builder("answers", engine.clone(), Tokio::current()).linger(Duration::from_secs(60)).build();
+    /// answers.run("life", |_| async { 41 }).await?;
+    /// engine.flush();
+    /// assert_eq!(answers.run("life", |_| async { 42 }).await?, 42);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn flush(&self) {
         let mut state = self.state();
         state.flights.clear();
@@ -88,6 +195,22 @@ impl InProcess {
     }
 
     /// Flights, results and names that are kept at this moment.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// use std::time::Duration;
+    /// use coflight_cluster::{Cluster, InProcess};
+    /// use coflight_tokio::Tokio;
+    ///
+    /// let engine = InProcess::new();
+    /// let answers: Cluster<String, u64, _, _> =
+    ///     Cluster::builder("answers", engine.clone(), Tokio::current()).linger(Duration::from_secs(60)).build();
+    /// answers.run("life", |_| async { 42 }).await?;
+    /// assert_eq!(engine.len(), 2); // a result that lingers, and the name by which newcomers find it
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn len(&self) -> usize {
         let state = self.state();
@@ -95,12 +218,48 @@ impl InProcess {
     }
 
     /// Whether nothing is kept.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// use std::time::Duration;
+    /// use coflight_cluster::{Cluster, InProcess};
+    /// use coflight_tokio::Tokio;
+    ///
+    /// let engine = InProcess::with_clock(Tokio::current());
+    /// let answers: Cluster<String, u64, _, _> =
+    ///     Cluster::builder("answers", engine.clone(), Tokio::current()).lease(Duration::from_secs(2)).build();
+    /// answers.run("life", |_| async { 42 }).await?;
+    /// assert!(!engine.is_empty()); // others may be about to fetch it
+    /// tokio::time::advance(Duration::from_secs(2)).await;
+    /// assert!(engine.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Operations so far, each of which would have been a round trip.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// use std::time::Duration;
+    /// use coflight_cluster::{Cluster, InProcess};
+    /// use coflight_tokio::Tokio;
+    ///
+    /// let engine = InProcess::new();
+    /// let answers: Cluster<String, u64, _, _> =
+    ///     Cluster::builder("answers", engine.clone(), Tokio::current()).linger(Duration::from_secs(60)).build();
+    /// answers.run("life", |_| async { 42 }).await?;
+    /// assert_eq!(engine.operations(), 2); // one to lead, one to publish
+    /// answers.run("life", |_| async { unreachable!("it lingers") }).await?;
+    /// assert_eq!(engine.operations(), 3);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn operations(&self) -> u64 {
         self.state().operations

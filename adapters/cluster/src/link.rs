@@ -36,6 +36,22 @@ pub(crate) struct Link<En, R> {
 }
 
 /// What a group does when the engine is not available.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), coflight_cluster::Error> {
+/// use coflight_cluster::{Cluster, InProcess, OnOutage, Outage};
+/// use coflight_tokio::Tokio;
+///
+/// let engine = InProcess::new();
+/// let [carries_on, refuses]: [Cluster<String, u64, _, _>; 2] = [OnOutage::CarryOn, OnOutage::Refuse]
+///     .map(|what| Cluster::builder("answers", engine.clone(), Tokio::current()).on_outage(what).build());
+/// engine.set_outage(Outage::Refuses);
+/// assert_eq!(carries_on.run("life", |_| async { 42 }).await?, 42);
+/// assert!(refuses.run("life", |_| async { 42 }).await.is_err());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[non_exhaustive]
 pub enum OnOutage {

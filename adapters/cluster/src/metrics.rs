@@ -18,6 +18,24 @@ use crate::watch::{ClusterEvent, ClusterEventKind, ClusterObserver};
 /// | `coflight_cluster_engine_up` | gauge | `group` |
 ///
 /// Belongs to one group. What is made before the recorder is installed counts nothing.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use coflight_cluster::{Cluster, ClusterMetrics, InProcess};
+/// use coflight_tokio::Tokio;
+/// use metrics_exporter_prometheus::PrometheusBuilder;
+///
+/// let prometheus = PrometheusBuilder::new().install_recorder()?; // first the recorder…
+/// ClusterMetrics::describe();
+/// let answers: Cluster<String, u64, _, _> = Cluster::builder("answers", InProcess::new(), Tokio::current())
+///     .watch(ClusterMetrics::new("answers")) // …then what counts
+///     .build();
+/// answers.run("life", |_| async { 42 }).await?;
+/// assert!(prometheus.render().contains(r#"coflight_cluster_events_total{group="answers",event="led"} 1"#));
+/// # Ok(())
+/// # }
+/// ```
 pub struct ClusterMetrics {
     group: SharedString,
     events: [Counter; ClusterEventKind::ALL.len()],
@@ -35,6 +53,19 @@ const OPERATIONS: [&str; 8] = ["join", "look", "renew", "publish", "resign", "ca
 
 impl ClusterMetrics {
     /// Counts under the label `group`. All event counters are there at once, with 0.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use coflight_cluster::ClusterMetrics;
+    /// use metrics_exporter_prometheus::PrometheusBuilder;
+    ///
+    /// let prometheus = PrometheusBuilder::new().install_recorder()?;
+    /// let _answers = ClusterMetrics::new("answers");
+    /// assert!(prometheus.render().contains(r#"coflight_cluster_events_total{group="answers",event="lease_lost"} 0"#));
+    /// assert!(prometheus.render().contains(r#"coflight_cluster_engine_up{group="answers"} 1"#));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(group: impl Into<SharedString>) -> Self {
         let group = group.into();
@@ -50,6 +81,19 @@ impl ClusterMetrics {
     }
 
     /// Tells the recorder what the metrics mean, and their units. Once a process, after the recorder is installed.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use coflight_cluster::ClusterMetrics;
+    /// use metrics_exporter_prometheus::PrometheusBuilder;
+    ///
+    /// let prometheus = PrometheusBuilder::new().install_recorder()?;
+    /// ClusterMetrics::describe();
+    /// let _answers = ClusterMetrics::new("answers");
+    /// assert!(prometheus.render().contains("# HELP coflight_cluster_engine_up Whether the engine answers"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn describe() {
         let meaning = "What happened between processes, by what it was.";
         metrics::describe_counter!("coflight_cluster_events_total", Unit::Count, meaning);

@@ -11,6 +11,22 @@ use pin_project_lite::pin_project;
 use crate::engine::Token;
 
 /// What a caller can learn about its own call.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), coflight_cluster::Error> {
+/// use coflight_cluster::{Cluster, InProcess, Place};
+/// use coflight_core::Role;
+/// use coflight_tokio::Tokio;
+///
+/// let answers: Cluster<String, u64, _, _> = Cluster::new("answers", InProcess::new(), Tokio::current());
+/// let (answer, served) = answers.run("life", |_| async { 42 }).with_served().await;
+/// assert_eq!(answer?, 42);
+/// assert_eq!((served.local.role, served.local.callers), (Role::Led, 1));
+/// assert_eq!(served.trip.map(|trip| trip.place), Some(Place::Here));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Served {
@@ -21,6 +37,28 @@ pub struct Served {
 }
 
 /// Where a result is from.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), coflight_cluster::Error> {
+/// use std::time::Duration;
+/// use coflight_cluster::{Cluster, InProcess, Place};
+/// use coflight_tokio::Tokio;
+///
+/// let engine = InProcess::new();
+/// let [here, there]: [Cluster<String, Option<u64>, _, _>; 2] = ["web-1", "web-2"].map(|process| {
+///     let builder = Cluster::builder("tokens", engine.clone(), Tokio::current()).process(process);
+///     builder.linger(Duration::from_secs(60)).build()
+/// });
+/// let token = here.run("a key", |lease| async move { lease.token().map(|token| token.0) }).await?;
+///
+/// let (_, served) = there.run("a key", |_| async { None }).with_served().await;
+/// let trip = served.trip.unwrap();
+/// assert_eq!((trip.place, &*trip.process), (Place::Lingered, "web-1"));
+/// assert_eq!(trip.token.map(|token| token.0), token);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Trip {
@@ -35,6 +73,28 @@ pub struct Trip {
 }
 
 /// Where a work ran.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), coflight_cluster::Error> {
+/// use coflight_cluster::{Cluster, InProcess, Place};
+/// use coflight_tokio::Tokio;
+/// use futures_lite::future::{yield_now, zip};
+///
+/// let engine = InProcess::new();
+/// let [a, b]: [Cluster<String, u64, _, _>; 2] =
+///     std::array::from_fn(|_| Cluster::new("answers", engine.clone(), Tokio::current()));
+/// let work = |_| async {
+///     yield_now().await; // it takes a moment
+///     42
+/// };
+/// let calls = zip(a.run("life", work).with_served(), b.run("life", work).with_served());
+/// let ((_, of_a), (_, of_b)) = calls.await;
+/// let places = [of_a, of_b].map(|served| served.trip.unwrap().place);
+/// assert_eq!(places, [Place::Here, Place::Elsewhere]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Place {
@@ -50,6 +110,12 @@ pub enum Place {
 
 impl Place {
     /// In lower case, for logs and labels.
+    ///
+    /// ```
+    /// use coflight_cluster::Place;
+    ///
+    /// assert_eq!(Place::Elsewhere.name(), "elsewhere");
+    /// ```
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -69,6 +135,20 @@ impl fmt::Display for Place {
 
 pin_project! {
     /// The future of a call. Does nothing until polled; dropping it leaves the flight.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// use coflight_cluster::{Cluster, InProcess};
+    /// use coflight_tokio::Tokio;
+    ///
+    /// let answers: Cluster<String, u64, _, _> = Cluster::new("answers", InProcess::new(), Tokio::current());
+    /// let answer = answers.run("life", |_| async { 42 });
+    /// assert!(answers.is_empty()); // nothing is done yet
+    /// assert_eq!(answer.await?, 42);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use = "futures do nothing unless polled"]
     pub struct Answer<Fut> {
         #[pin]
@@ -82,6 +162,21 @@ impl<Fut> Answer<Fut> {
     }
 
     /// Also says how the caller was served.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// use coflight_cluster::{Cluster, InProcess, Outage, Place};
+    /// use coflight_tokio::Tokio;
+    ///
+    /// let engine = InProcess::new();
+    /// let answers: Cluster<String, u64, _, _> = Cluster::new("answers", engine.clone(), Tokio::current());
+    /// engine.set_outage(Outage::Refuses);
+    /// let (answer, served) = answers.run("life", |_| async { 42 }).with_served().await;
+    /// assert_eq!((answer?, served.trip.unwrap().place), (42, Place::Alone));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with_served(self) -> Fut {
         self.call
     }

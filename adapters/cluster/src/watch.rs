@@ -6,6 +6,19 @@ use std::time::Duration;
 use crate::engine::{Name, Token};
 
 /// What can happen between processes.
+///
+/// ```
+/// use coflight_cluster::ClusterEventKind;
+///
+/// /// What is worth a line in the log of a group that leads thousands of flights.
+/// fn is_rare(kind: ClusterEventKind) -> bool {
+///     use ClusterEventKind::*;
+///     matches!(kind, LeaseLost | Refused | Unreadable | EngineDown | EngineUp)
+/// }
+///
+/// let rare = ClusterEventKind::ALL.into_iter().filter(|kind| is_rare(*kind));
+/// assert_eq!(rare.count(), 5);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ClusterEventKind {
@@ -62,6 +75,14 @@ impl ClusterEventKind {
     ];
 
     /// In snake case, for logs and labels.
+    ///
+    /// ```
+    /// use coflight_cluster::ClusterEventKind;
+    ///
+    /// assert_eq!(ClusterEventKind::LeaseLost.name(), "lease_lost");
+    /// // For labels that are to be there before anything happened.
+    /// assert!(ClusterEventKind::ALL.map(ClusterEventKind::name).contains(&"engine_down"));
+    /// ```
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -85,6 +106,33 @@ impl ClusterEventKind {
 }
 
 /// Something that happened between processes.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use std::sync::mpsc::{Sender, channel};
+/// use coflight_cluster::{ClusterEvent, ClusterObserver};
+/// # use coflight_cluster::{Cluster, InProcess};
+/// # use coflight_tokio::Tokio;
+///
+/// struct Log(Sender<String>);
+///
+/// impl ClusterObserver for Log {
+///     fn event(&self, event: &ClusterEvent<'_>) {
+///         let ClusterEvent { kind, name: Some(name), token: Some(token), .. } = event else { return };
+///         let _ = self.0.send(format!("{} {name} as {token}", kind.name()));
+///     }
+/// }
+/// #
+/// # let (log, logged) = channel();
+/// # let users: Cluster<u64, u64, _, _> =
+/// #     Cluster::builder("users", InProcess::new(), Tokio::current()).watch(Log(log)).build();
+/// # let token = users.run(&42, |lease| async move { lease.token().unwrap().0 }).await?;
+/// # let line = logged.recv()?;
+/// # assert!(line.starts_with("led users:") && line.ends_with(&format!(" as {token}")), "{line}");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ClusterEvent<'e> {
@@ -100,6 +148,38 @@ pub struct ClusterEvent<'e> {
 /// [observers](coflight_core::Observer) of the local group.
 ///
 /// Called in the middle of things, so it should be quick. If it panics, that is contained.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), coflight_cluster::Error> {
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use std::time::Duration;
+/// use coflight_cluster::{Cluster, ClusterEvent, ClusterObserver, InProcess, Outage};
+/// use coflight_tokio::Tokio;
+///
+/// #[derive(Clone, Default)]
+/// struct Failures(Arc<AtomicU64>);
+///
+/// impl ClusterObserver for Failures {
+///     fn event(&self, _: &ClusterEvent<'_>) {}
+///
+///     fn operation(&self, _: &'static str, _: Duration, failed: bool) {
+///         self.0.fetch_add(failed.into(), Ordering::Relaxed);
+///     }
+/// }
+///
+/// let (engine, failures) = (InProcess::new(), Failures::default());
+/// let answers: Cluster<String, u64, _, _> =
+///     Cluster::builder("answers", engine.clone(), Tokio::current()).watch(failures.clone()).build();
+/// answers.run("life", |_| async { 42 }).await?;
+/// assert_eq!(failures.0.load(Ordering::Relaxed), 0);
+/// engine.set_outage(Outage::Refuses);
+/// answers.run("life", |_| async { 42 }).await?;
+/// assert!(failures.0.load(Ordering::Relaxed) > 0);
+/// # Ok(())
+/// # }
+/// ```
 pub trait ClusterObserver: Send + Sync {
     /// Something happened.
     fn event(&self, event: &ClusterEvent<'_>);
@@ -111,6 +191,26 @@ pub trait ClusterObserver: Send + Sync {
 }
 
 /// How often each thing [happened](ClusterEventKind) since the group was made.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), coflight_cluster::Error> {
+/// use coflight_cluster::{Cluster, InProcess};
+/// use coflight_tokio::Tokio;
+///
+/// let engine = InProcess::new();
+/// let [here, there]: [Cluster<String, u64, _, _>; 2] =
+///     std::array::from_fn(|_| Cluster::new("answers", engine.clone(), Tokio::current()));
+/// let work = |_| async {
+///     futures_lite::future::yield_now().await; // it takes a moment
+///     42
+/// };
+/// let _ = futures_lite::future::zip(here.run("life", work), there.run("life", work)).await;
+/// let (here, there) = (here.cluster_stats(), there.cluster_stats());
+/// assert_eq!((here.led, here.published, there.followed, there.answered), (1, 1, 1, 1));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "each is the count of the event of its name")]

@@ -21,6 +21,22 @@ use crate::subscription::Subscription;
 /// needed, and made anew when they break.
 ///
 /// Needs version 6.0 or later, a single primary: scripts, and `SET … KEEPTTL`.
+///
+/// ```no_run
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use coflight_cluster::Cluster;
+/// use coflight_redis::Redis;
+/// use coflight_tokio::Tokio;
+///
+/// let redis = Redis::open("redis://127.0.0.1/")?;
+/// let users: Cluster<u64, String, _, _> = Cluster::new("users", redis.clone(), Tokio::current());
+/// let orders: Cluster<u64, u64, _, _> = Cluster::new("orders", redis, Tokio::current());
+/// assert_eq!(users.run(&42, |_| async { "Ada".to_owned() }).await?, "Ada");
+/// assert_eq!(orders.run(&42, |_| async { 3 }).await?, 3); // another group's 42 is another key
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Redis {
     inner: Arc<Inner>,
@@ -36,6 +52,18 @@ struct Inner {
 }
 
 /// What can be chosen. From [`Redis::builder`].
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use coflight_redis::{Redis, redis::Client};
+///
+/// let client = Client::open("redis+unix:///run/redis.sock")?;
+/// let redis = Redis::builder(client).prefix("shop").timeout(Duration::from_millis(500)).build()?;
+/// assert!(format!("{redis:?}").contains("shop:changed")); // its channel
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "nothing is chosen until it is built"]
 pub struct Builder {
@@ -47,6 +75,16 @@ pub struct Builder {
 impl Redis {
     /// The server at this address, such as `redis://127.0.0.1/`. It is not asked anything yet.
     ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use coflight_redis::Redis;
+    ///
+    /// assert!(Redis::open("redis://127.0.0.1/").is_ok()); // whether or not there is a server
+    /// assert!(Redis::open("127.0.0.1 or so").is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`EngineError`] if this is no address, or the system has no thread for the engine.
@@ -56,6 +94,18 @@ impl Redis {
     }
 
     /// Everything that can be chosen.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use coflight_redis::{Redis, redis::Client};
+    ///
+    /// // What an address can say, and what an address cannot.
+    /// let client = Client::open("redis://coflight:secret@127.0.0.1:6380/2")?;
+    /// let redis = Redis::builder(client).prefix("staging").build()?;
+    /// assert!(format!("{redis:?}").contains("staging:changed")); // its channel
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn builder(client: Client) -> Builder {
         Builder { client, prefix: "coflight".into(), timeout: Duration::from_secs(1) }
     }
@@ -122,6 +172,19 @@ impl Drop for Inner {
 
 impl Builder {
     /// What the keys begin with, and the channel; `coflight` by default. **All processes alike.**
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use coflight_redis::{Redis, redis::Client};
+    ///
+    /// // Two installations on one server.
+    /// for prefix in ["blue", "green"] {
+    ///     let redis = Redis::builder(Client::open("redis://127.0.0.1/")?).prefix(prefix).build()?;
+    ///     assert!(format!("{redis:?}").contains(&format!("{prefix}:changed"))); // its channel
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
@@ -129,12 +192,39 @@ impl Builder {
 
     /// After how long a connection that does not answer is given up for a new one, and an attempt to connect, too. The default is 1 s. How long callers
     /// wait is not decided here, but by the group's [patience](coflight_cluster::Builder::patience).
+    ///
+    /// ```no_run
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use coflight_cluster::Cluster;
+    /// use coflight_redis::{Redis, redis::Client};
+    /// use coflight_tokio::Tokio;
+    ///
+    /// // Callers go on without a server that does not answer for a second; its connection is given up after two.
+    /// let redis = Redis::builder(Client::open("redis://127.0.0.1/")?).timeout(Duration::from_secs(2)).build()?;
+    /// let users: Cluster<u64, String, _, _> =
+    ///     Cluster::builder("users", redis, Tokio::current()).patience(Duration::from_secs(1)).build();
+    /// assert_eq!(users.run(&42, |_| async { "Ada".to_owned() }).await?, "Ada");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
     /// The engine. The server is not asked anything yet.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use coflight_redis::{Redis, redis::Client};
+    ///
+    /// let redis = Redis::builder(Client::open("redis://127.0.0.1/")?).build()?;
+    /// assert!(format!("{redis:?}").contains("coflight:changed")); // the channel of the default prefix
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

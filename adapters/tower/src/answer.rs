@@ -27,6 +27,22 @@ use crate::error::Error;
 ///
 /// The body is one line that says which, without the text of the inner error, which may not be for everybody's eyes. Errors in the middle of a body cannot be
 /// answered any more; they cut it off.
+///
+/// ```
+/// # futures_lite::future::block_on(async {
+/// use coflight_tower::{BoxError, CoalesceLayer};
+/// use http::{Request, Response, StatusCode};
+/// use tower::{ServiceBuilder, ServiceExt, service_fn};
+///
+/// // An upstream that is not there.
+/// let upstream = service_fn(|_: Request<String>| async {
+///     Err::<Response<String>, BoxError>("connection refused to 10.0.0.7".into())
+/// });
+/// let service = ServiceBuilder::new().layer(CoalesceLayer::default().answering_errors()).service(upstream);
+/// let response = service.oneshot(Request::get("/report").body(String::new())?).await?;
+/// assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AnswerLayer {
     _private: (),
@@ -47,6 +63,21 @@ impl<S> Layer<S> for AnswerLayer {
 }
 
 /// A service that answers its errors: see [`AnswerLayer`].
+///
+/// ```
+/// # futures_lite::future::block_on(async {
+/// use coflight_tower::{Answer, Coalesce, CoalesceLayer};
+/// use http::{Request, Response};
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// let pages = service_fn(|_: Request<String>| async { Ok::<_, std::io::Error>(Response::new("page".to_owned())) });
+/// let (answering, coalescing) = CoalesceLayer::default().answering_errors();
+/// let service: Answer<Coalesce<_>> = answering.layer(coalescing.layer(pages));
+/// // Its error is `Infallible`.
+/// let Ok(response) = service.oneshot(Request::get("/report").body(String::new())?).await;
+/// assert_eq!(response.status(), 200);
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Answer<S> {
     inner: S,
@@ -72,6 +103,19 @@ where
 
 pin_project! {
     /// The response to come of an [`Answer`] service.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// use coflight_tower::CoalesceLayer;
+    /// use http::{Request, Response};
+    /// use tower::{Service, ServiceBuilder, service_fn};
+    ///
+    /// let pages = service_fn(|_: Request<String>| async { Ok::<_, std::io::Error>(Response::new("page".to_owned())) });
+    /// let mut service = ServiceBuilder::new().layer(CoalesceLayer::default().answering_errors()).service(pages);
+    /// let Ok(response) = service.call(Request::get("/report").body(String::new())?).await; // there is no `Err`
+    /// assert_eq!(response.status(), 200);
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+    /// ```
     pub struct AnswerFuture<F> {
         #[pin]
         future: F,
@@ -97,6 +141,14 @@ impl<F> fmt::Debug for AnswerFuture<F> {
 
 impl Error {
     /// The status that says it best: see [`AnswerLayer`].
+    ///
+    /// ```
+    /// use coflight_tower::Error;
+    /// use http::StatusCode;
+    ///
+    /// let error = Error::from(coflight_core::Error::TimedOut);
+    /// assert_eq!(error.status(), StatusCode::GATEWAY_TIMEOUT);
+    /// ```
     #[must_use]
     pub fn status(&self) -> StatusCode {
         use coflight_core::Error as Flight;
@@ -110,6 +162,20 @@ impl Error {
     }
 
     /// The response that says it best: see [`AnswerLayer`].
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// use coflight_tower::Error;
+    /// use http::header::RETRY_AFTER;
+    /// use http_body_util::BodyExt;
+    ///
+    /// let error = Error::from(coflight_core::Error::Full);
+    /// // The body of the other responses of the service is a `String`.
+    /// let response = error.answer::<String>();
+    /// assert_eq!((response.status().as_u16(), &response.headers()[RETRY_AFTER]), (503, &"1".parse()?));
+    /// assert!(response.into_body().collect().await?.to_bytes().ends_with(b"\n"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn answer<B>(&self) -> Response<CoalescedBody<B>> {
         let status = self.status();

@@ -17,6 +17,26 @@ pin_project! {
     /// Data are [`Bytes`], shared and not copied if those of the inner body are `Bytes`; trailers come as well. Dropping it leaves; the others
     /// go on. When the last one leaves before the end, the inner body is dropped.
     ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// use http_body_util::BodyExt;
+    /// # use coflight_tower::CoalesceLayer;
+    /// # use http::{Request, Response};
+    /// # use tower::{Layer, ServiceExt, service_fn};
+    /// # let get = |uri: &str| Request::get(uri).body(String::new()).unwrap();
+    /// # let pages = CoalesceLayer::default().layer(service_fn(|_: Request<String>| async {
+    /// #     Ok::<_, std::io::Error>(Response::new("page".to_owned()))
+    /// # }));
+    ///
+    /// let mut first = pages.clone().oneshot(get("/report")).await?.into_body();
+    /// let second = pages.clone().oneshot(get("/report")).await?.into_body();
+    /// let frame = first.frame().await.unwrap()?;
+    /// assert_eq!(frame.into_data().unwrap(), "page");
+    /// // Whoever reads later reads from the first byte, too.
+    /// assert_eq!(second.collect().await?.to_bytes(), "page");
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::Service`] if the inner body broke off, for all who still read; [`Error::Lagged`] for a reader that is cut off;

@@ -12,6 +12,31 @@ use http::HeaderMap;
 use http_body::Frame;
 
 /// What becomes of a flight that would have to keep more than [`keep`](crate::CoalesceLayer::keep), because a reader lags, or for newcomers.
+///
+/// ```
+/// # futures_lite::future::block_on(async {
+/// # use std::convert::Infallible;
+/// use bytes::Bytes;
+/// use coflight_tower::{Beyond, CoalesceLayer, Error};
+/// use http_body_util::{BodyExt, StreamBody};
+/// # use futures_util::stream;
+/// # use http::{Request, Response};
+/// # use http_body::Frame;
+/// # use tower::{ServiceBuilder, ServiceExt, service_fn};
+/// # let get = |uri: &str| Request::get(uri).body(String::new()).unwrap();
+///
+/// let layer = CoalesceLayer::default().keep(1000).beyond(Beyond::CutOff);
+/// // A service whose responses come in four parts of 1000 bytes.
+/// # let part = || Ok::<_, Infallible>(Frame::data(Bytes::from(vec![0; 1000])));
+/// # let pages = ServiceBuilder::new().layer(layer).service(service_fn(move |_: Request<String>| async move {
+/// #     Ok::<_, Infallible>(Response::new(StreamBody::new(stream::iter([part(), part(), part(), part()]))))
+/// # }));
+/// let fast = pages.clone().oneshot(get("/report")).await?.into_body();
+/// let slow = pages.clone().oneshot(get("/report")).await?.into_body();
+/// assert_eq!(fast.collect().await?.to_bytes().len(), 4000);
+/// assert!(matches!(slow.collect().await, Err(Error::Lagged)));
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Beyond {

@@ -5,11 +5,52 @@ use std::fmt;
 use coflight_core::{SharedError, TryError};
 
 /// Any error, as tower's middleware has them.
+///
+/// ```
+/// # futures_lite::future::block_on(async {
+/// use std::io;
+/// use coflight_tower::{BoxError, CoalesceLayer, Error};
+/// # use http::{Request, Response};
+/// # use tower::{Layer, ServiceExt, service_fn};
+///
+/// let upstream = service_fn(|_: Request<String>| async {
+///     let error: BoxError = io::Error::from(io::ErrorKind::ConnectionRefused).into();
+///     Err::<Response<String>, _>(error)
+/// });
+/// let pages = CoalesceLayer::default().layer(upstream);
+/// let Err(Error::Service(error)) = pages.oneshot(Request::get("/report").body(String::new())?).await else {
+///     unreachable!("nobody is there")
+/// };
+/// assert!(error.is::<io::Error>()); // whatever the service fails with
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why there is no response, or no more of its body.
 ///
 /// All callers of a flight get the same one; cloning it is cheap.
+///
+/// ```
+/// # futures_lite::future::block_on(async {
+/// use coflight_core::Group;
+/// use coflight_tower::{CoalesceLayer, Error};
+/// # use coflight_tower::BoxError;
+/// # use http::{Request, Response};
+/// # use tower::{Layer, ServiceExt, service_fn};
+/// # let get = |uri: &str| Request::get(uri).body(String::new()).unwrap();
+/// # let upstream = service_fn(|_: Request<String>| async { Ok::<_, BoxError>(Response::new("page".to_owned())) });
+///
+/// let pages = CoalesceLayer::new(Group::builder().max_flights(1).build()).layer(upstream);
+/// let reading = pages.clone().oneshot(get("/1")).await?; // in flight until its body is read
+/// let what = match pages.oneshot(get("/2")).await {
+///     Ok(_) => "a response",
+///     Err(Error::Flight(coflight_core::Error::Full)) => "too many at a time",
+///     Err(Error::Service(_)) => "the upstream failed",
+///     Err(_) => "something else",
+/// };
+/// assert_eq!(what, "too many at a time");
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Error {

@@ -19,11 +19,41 @@ use crate::key::HttpKey;
 /// response's body.
 ///
 /// Its keys are looked up by [`HttpKey`]: `group.forget(&key)`.
+///
+/// ```
+/// use std::hash::RandomState;
+/// use coflight_core::Group;
+/// use coflight_tower::{CoalesceLayer, HttpGroup};
+///
+/// // Keep a clone: it is how to look at the flights, and to end them.
+/// let flights: HttpGroup<_, _> = Group::builder().hasher(RandomState::new()).max_flights(1000).build();
+/// let layer = CoalesceLayer::new(flights.clone());
+/// assert_eq!(flights.len(), 0);
+/// ```
 pub type HttpGroup<R = NoRuntime, S = DefaultHashBuilder> = TryGroup<FlightKey, Shared, BoxError, R, S>;
 
 type Outcome = Result<Shared, SharedError<BoxError>>;
 
 /// The key of a flight: what was asked for, and the place where its callers find what was received of the answer. Shown as the [`HttpKey`] is.
+///
+/// ```
+/// # futures_lite::future::block_on(async {
+/// use coflight_core::Group;
+/// use coflight_tower::{CoalesceLayer, HttpGroup};
+/// # use http::{Request, Response};
+/// # use tower::{Layer, ServiceExt, service_fn};
+/// # let get = |uri: &str| Request::get(uri).body(String::new()).unwrap();
+/// # let upstream = service_fn(|_: Request<String>| async {
+/// #     Ok::<_, std::io::Error>(Response::new("page".to_owned()))
+/// # });
+///
+/// let flights: HttpGroup = Group::new();
+/// let pages = CoalesceLayer::new(flights.clone()).layer(upstream);
+/// let reading = pages.oneshot(get("http://example.org/report?user=ada")).await?;
+/// let key = &flights.in_flight()[0].key;
+/// assert_eq!(key.to_string(), "GET example.org/report?user=…");
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
 #[derive(Clone)]
 pub struct FlightKey {
     key: HttpKey,
@@ -32,6 +62,26 @@ pub struct FlightKey {
 
 impl FlightKey {
     /// What was asked for.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// use coflight_core::Group;
+    /// use coflight_tower::{CoalesceLayer, HttpGroup};
+    /// # use http::{Request, Response};
+    /// # use tower::{Layer, ServiceExt, service_fn};
+    /// # let get = |uri: &str| Request::get(uri).body(String::new()).unwrap();
+    /// # let upstream = service_fn(|_: Request<String>| async {
+    /// #     Ok::<_, std::io::Error>(Response::new("page".to_owned()))
+    /// # });
+    ///
+    /// let flights: HttpGroup = Group::new();
+    /// let pages = CoalesceLayer::new(flights.clone()).layer(upstream);
+    /// let reading = pages.oneshot(get("/report")).await?;
+    /// let key = flights.in_flight()[0].key.http().clone();
+    /// assert!(flights.cancel(&key));
+    /// assert!(flights.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn http(&self) -> &HttpKey {
         &self.key
@@ -39,6 +89,27 @@ impl FlightKey {
 
     /// For [`Builder::show_keys`](coflight_core::Builder::show_keys): method, host, path, and the names in the query, but no value of it and no
     /// header.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// use coflight_core::{Event, Group};
+    /// use coflight_tower::{CoalesceLayer, FlightKey, HttpGroup};
+    /// # use http::{Request, Response};
+    /// # use tower::{Layer, ServiceExt, service_fn};
+    /// # let get = |uri: &str| Request::get(uri).body(String::new()).unwrap();
+    /// # let upstream = service_fn(|_: Request<String>| async {
+    /// #     Ok::<_, std::io::Error>(Response::new("page".to_owned()))
+    /// # });
+    ///
+    /// let (log, logged) = std::sync::mpsc::channel();
+    /// let flights: HttpGroup = Group::builder()
+    ///     .show_keys(FlightKey::show)
+    ///     .observer(move |event: &Event<'_, FlightKey>| log.send(format!("{event:?}")).unwrap())
+    ///     .build();
+    /// CoalesceLayer::new(flights).layer(upstream).oneshot(get("http://example.org/report?user=ada")).await?;
+    /// assert!(logged.recv()?.contains("GET example.org/report?user=…"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     ///
@@ -85,6 +156,25 @@ impl AsKey<FlightKey> for HttpKey {
 }
 
 /// What a flight came to: the whole exchange. Opaque; it lives on only in a group whose results [linger](coflight_core::Builder::linger).
+///
+/// ```
+/// # futures_lite::future::block_on(async {
+/// use coflight_core::TryGroup;
+/// use coflight_tower::{BoxError, CoalesceLayer, FlightKey, Shared};
+/// # use http::{Request, Response};
+/// # use tower::{Layer, ServiceExt, service_fn};
+/// # let get = |uri: &str| Request::get(uri).body(String::new()).unwrap();
+/// # let upstream = service_fn(|_: Request<String>| async {
+/// #     Ok::<_, std::io::Error>(Response::new("page".to_owned()))
+/// # });
+///
+/// // `HttpGroup`, written out.
+/// let flights: TryGroup<FlightKey, Shared, BoxError> = TryGroup::new();
+/// let pages = CoalesceLayer::new(flights.clone()).layer(upstream);
+/// let reading = pages.oneshot(get("/report")).await?;
+/// assert_eq!(flights.len(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
 #[derive(Clone)]
 pub struct Shared(pub(crate) Arc<Exchange>);
 

@@ -12,9 +12,27 @@ use crate::seat::Seat;
 
 /// The response to come, of a [`Coalesce`](crate::Coalesce) service.
 ///
+/// ```
+/// # futures_lite::future::block_on(async {
+/// use coflight_tower::{CoalesceLayer, ResponseFuture};
+/// use http::{Request, Response};
+/// use tower::{Layer, Service, service_fn};
+///
+/// let upstream = service_fn(|_: Request<String>| async { Ok::<_, std::io::Error>(Response::new("page".to_owned())) });
+/// let mut pages = CoalesceLayer::default().layer(upstream);
+/// // Not a type with that of the inner future in it: it can be a field.
+/// let response: ResponseFuture<String> = pages.call(Request::get("/report").body(String::new())?);
+/// assert_eq!(response.await?.status(), 200);
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
+///
 /// # Cancel safety
 ///
 /// Dropping it leaves the flight; the others do not notice. When the last one leaves, the inner request is dropped.
+///
+/// # Errors
+///
+/// See [`Error`].
 #[must_use = "futures do nothing unless polled"]
 pub struct ResponseFuture<B>(Way<B>);
 

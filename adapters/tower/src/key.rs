@@ -16,6 +16,11 @@ use http::{Method, Uri};
 /// use coflight_tower::{KeyPolicy, TRACING_HEADERS};
 ///
 /// let policy = KeyPolicy::new().ignore(TRACING_HEADERS);
+/// let key = |id| {
+///     let request = http::Request::get("/report").header("traceparent", id).body(()).unwrap();
+///     policy.key(&request.into_parts().0)
+/// };
+/// assert_eq!(key("00-0af7-b7ad-01"), key("00-9bf2-00f0-01"));
 /// ```
 pub const TRACING_HEADERS: [HeaderName; 10] = [
     HeaderName::from_static("traceparent"),
@@ -37,6 +42,19 @@ const OF_THE_CONNECTION: [HeaderName; 3] =
 /// What makes requests the same: two that have equal keys may get one response.
 ///
 /// It holds credentials in the clear, as the request does; neither [`Debug`] nor [`Display`](fmt::Display) shows them, nor the values of a query.
+///
+/// ```
+/// use coflight_tower::KeyPolicy;
+/// use http::Request;
+///
+/// let of = |user| {
+///     let request = Request::get("http://example.org/report?user=ada").header("authorization", user).body(());
+///     KeyPolicy::new().key(&request.unwrap().into_parts().0).unwrap()
+/// };
+/// assert_eq!(of("Bearer ada"), of("Bearer ada"));
+/// assert_ne!(of("Bearer ada"), of("Bearer bob"));
+/// assert_eq!(of("Bearer ada").to_string(), "GET example.org/report?user=…"); // what logs may have
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct HttpKey {
     /// Every part, with its length before it, so that no two lists of parts look alike.
@@ -52,12 +70,32 @@ impl HttpKey {
     /// **It must contain everything that may change or restrict the answer: method, host, path, query, who asks (credentials, cookies, the
     /// client's certificate, whatever an authentication layer found out), what is accepted, ranges, conditions, and the body if there is one.
     /// Whatever it leaves out, one caller may get of another.** [`KeyPolicy::key`] is the safe start: add to what it returns.
+    ///
+    /// ```
+    /// use coflight_tower::HttpKey;
+    ///
+    /// // For a service that looks at the path and at nothing else.
+    /// let key = HttpKey::new("GET /logo.svg");
+    /// assert_eq!(key.to_string(), "GET /logo.svg");
+    /// assert_ne!(key, HttpKey::new("GET /logo.png"));
+    /// ```
     #[must_use]
     pub fn new(shown: &str) -> Self {
         Self { parts: Arc::from(shown.as_bytes()), shown: shown.len() }
     }
 
     /// The same, and one thing more that must be equal. `name` says what it is, so that two kinds of things are never taken for each other.
+    ///
+    /// ```
+    /// use coflight_tower::{HttpKey, KeyPolicy};
+    /// use http::Request;
+    ///
+    /// let (request, ()) = Request::get("/report").body(()).unwrap().into_parts();
+    /// let everyone = KeyPolicy::new().key(&request).unwrap();
+    /// let of = |client: &str| everyone.with("client", client); // who the certificate says it is
+    /// assert_ne!(of("ada"), of("bob"));
+    /// assert_eq!(of("ada").to_string(), everyone.to_string()); // not shown
+    /// ```
     #[must_use]
     pub fn with(&self, name: &str, value: impl AsRef<[u8]>) -> Self {
         let mut parts = self.parts.to_vec();
@@ -128,6 +166,19 @@ fn add_header(parts: &mut Vec<u8>, kind: &[u8], name: &HeaderName, headers: &Hea
 /// What is not in the head of a request it cannot see: **if a client's certificate, its address, or what a layer in front found out says who
 /// asks, [add](Self::also) it.** So with whatever takes a part of the path away before this layer, other than axum's `nest`, whose original path is
 /// in the key (feature `axum`, on by default); and with authentication that is of the connection and not of the request, as NTLM and Negotiate are.
+///
+/// ```
+/// use coflight_tower::{KeyPolicy, TRACING_HEADERS};
+/// use http::Request;
+///
+/// let policy = KeyPolicy::new().ignore(TRACING_HEADERS);
+/// let key = |name: &str, value: &str| {
+///     let request = Request::get("/report").header(name, value).body(()).unwrap();
+///     policy.key(&request.into_parts().0)
+/// };
+/// assert_eq!(key("x-request-id", "1"), key("x-request-id", "2"));
+/// assert_ne!(key("cookie", "user=1"), key("cookie", "user=2"));
+/// ```
 #[derive(Clone)]
 pub struct KeyPolicy {
     ignored: Vec<HeaderName>,
@@ -138,6 +189,17 @@ type Also = Arc<dyn Fn(&Parts) -> Vec<u8> + Send + Sync>;
 
 impl KeyPolicy {
     /// Every header counts.
+    ///
+    /// ```
+    /// use coflight_tower::KeyPolicy;
+    /// use http::Request;
+    ///
+    /// let key = |agent: &str| {
+    ///     let request = Request::get("/report").header("user-agent", agent).body(()).unwrap();
+    ///     KeyPolicy::new().key(&request.into_parts().0)
+    /// };
+    /// assert_ne!(key("a browser"), key("another browser"));
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self { ignored: OF_THE_CONNECTION.to_vec(), also: Vec::new() }
@@ -147,6 +209,19 @@ impl KeyPolicy {
     /// does, as with `user-agent` where that is kept. The leader's is the one that is sent.
     ///
     /// **Never one that says who asks or what they may see.**
+    ///
+    /// ```
+    /// use coflight_tower::KeyPolicy;
+    /// use http::{Request, header::USER_AGENT};
+    ///
+    /// // The service answers all browsers alike.
+    /// let policy = KeyPolicy::new().ignore([USER_AGENT]);
+    /// let key = |agent: &str| {
+    ///     let request = Request::get("/report").header(USER_AGENT, agent).body(()).unwrap();
+    ///     policy.key(&request.into_parts().0)
+    /// };
+    /// assert_eq!(key("a browser"), key("another browser"));
+    /// ```
     #[must_use]
     pub fn ignore(mut self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
         self.ignored.extend(headers);
@@ -165,6 +240,11 @@ impl KeyPolicy {
     ///     Some(UserId(id)) => id.to_le_bytes().to_vec(),
     ///     None => Vec::new(),
     /// });
+    /// let key = |user| {
+    ///     let request = http::Request::get("/report").extension(UserId(user)).body(()).unwrap();
+    ///     policy.key(&request.into_parts().0)
+    /// };
+    /// assert_ne!(key(1), key(2));
     /// ```
     #[must_use]
     pub fn also(mut self, part: impl Fn(&Parts) -> Vec<u8> + Send + Sync + 'static) -> Self {
@@ -173,6 +253,17 @@ impl KeyPolicy {
     }
 
     /// The key of a request; none if it must not be coalesced.
+    ///
+    /// ```
+    /// use coflight_tower::KeyPolicy;
+    /// use http::Request;
+    ///
+    /// let policy = KeyPolicy::new();
+    /// let (get, ()) = Request::get("/report").body(()).unwrap().into_parts();
+    /// let (post, ()) = Request::post("/report").body(()).unwrap().into_parts();
+    /// assert!(policy.key(&get).is_some());
+    /// assert!(policy.key(&post).is_none()); // it has effects
+    /// ```
     #[must_use]
     pub fn key(&self, request: &Parts) -> Option<HttpKey> {
         let safe = matches!(request.method, Method::GET | Method::HEAD);
@@ -206,6 +297,14 @@ impl KeyPolicy {
 impl KeyPolicy {
     /// A request's line as it may be shown, whether or not it has a key: with the names in the query, without their values, and without who
     /// asks. For logs.
+    ///
+    /// ```
+    /// use coflight_tower::KeyPolicy;
+    /// use http::Request;
+    ///
+    /// let (request, ()) = Request::post("https://ada:secret@example.org/login?next=/").body(()).unwrap().into_parts();
+    /// assert_eq!(KeyPolicy::shown(&request), "POST example.org/login?next=…");
+    /// ```
     #[must_use]
     pub fn shown(request: &Parts) -> String {
         let uri = original(request).unwrap_or(&request.uri);

@@ -35,6 +35,26 @@ pub struct KeyedLayer<F, K, T, E, R = NoRuntime, H = DefaultHashBuilder> {
 
 impl<F, K, T, E, R, H> KeyedLayer<F, K, T, E, R, H> {
     /// For the flights of `group`. **The key must contain everything of the request that may change or restrict the answer.**
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// use coflight_core::{Group, TryGroup};
+    /// use coflight_tower::KeyedLayer;
+    /// use tower::{Layer, ServiceExt, service_fn};
+    ///
+    /// #[derive(Clone)]
+    /// struct Query { user: u64, fresh: bool }
+    ///
+    /// let flights: TryGroup<u64, String, std::io::Error> = TryGroup::new();
+    /// // Who wants a fresh answer gets one of its own.
+    /// let layer = KeyedLayer::new(flights.clone(), |query: &Query| (!query.fresh).then_some(query.user));
+    /// let users = layer.layer(service_fn(|query: Query| async move { Ok(format!("user {}", query.user)) }));
+    /// users.clone().oneshot(Query { user: 7, fresh: true }).await?;
+    /// assert_eq!(flights.stats().led, 0);
+    /// assert_eq!(users.oneshot(Query { user: 7, fresh: false }).await?, "user 7");
+    /// assert_eq!(flights.stats().led, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+    /// ```
     pub fn new<Req>(group: TryGroup<K, T, E, R, H>, key: F) -> Self
     where
         F: Fn(&Req) -> Option<K>,
@@ -52,6 +72,25 @@ impl<F, K, T, E, R, H, S> Layer<S> for KeyedLayer<F, K, T, E, R, H> {
 }
 
 /// A service whose calls are coalesced. From a [`KeyedLayer`]. It is always ready, as [`Coalesce`](crate::Coalesce) is.
+///
+/// ```
+/// # futures_lite::future::block_on(async {
+/// use coflight_core::TryGroup;
+/// use coflight_tower::KeyedLayer;
+/// use futures_lite::future::{yield_now, zip};
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// let flights: TryGroup<u64, String, std::io::Error> = TryGroup::new();
+/// let load = service_fn(|id: u64| async move {
+///     yield_now().await; // it takes a moment
+///     Ok(format!("user {id}"))
+/// });
+/// let users = KeyedLayer::new(flights.clone(), |id: &u64| Some(*id)).layer(load);
+/// let (a, b) = zip(users.clone().oneshot(7), users.clone().oneshot(7)).await;
+/// assert_eq!((a?, b?), ("user 7".to_owned(), "user 7".to_owned()));
+/// assert_eq!((flights.stats().led, flights.stats().joined), (1, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
 pub struct Keyed<S, F, K, T, E, R = NoRuntime, H = DefaultHashBuilder> {
     inner: S,
     group: TryGroup<K, T, E, R, H>,
@@ -59,6 +98,21 @@ pub struct Keyed<S, F, K, T, E, R = NoRuntime, H = DefaultHashBuilder> {
 }
 
 /// The response to come, of a [`Keyed`] service.
+///
+/// ```
+/// # futures_lite::future::block_on(async {
+/// use std::io;
+/// use coflight_core::{TryError, TryGroup};
+/// use coflight_tower::{KeyedFuture, KeyedLayer};
+/// use tower::{Layer, Service, service_fn};
+///
+/// let layer = KeyedLayer::new(TryGroup::new(), |id: &u64| Some(*id));
+/// let mut users = layer.layer(service_fn(|_: u64| async { Err(io::Error::from(io::ErrorKind::NotFound)) }));
+/// let user: KeyedFuture<String, io::Error> = users.call(7);
+/// let Err(TryError::Work(error)) = user.await else { unreachable!("there is none") };
+/// assert_eq!(error.kind(), io::ErrorKind::NotFound); // as it is, shared by all who asked
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
 pub type KeyedFuture<T, E> = Pin<Box<dyn Future<Output = Result<T, TryError<E>>> + Send>>;
 
 impl<S, F, K, R, H, Req> Service<Req> for Keyed<S, F, K, S::Response, S::Error, R, H>

@@ -17,6 +17,26 @@ use crate::layer::Settings;
 use crate::seat::Seat;
 
 /// How a response came to this caller. In the response's extensions, unless its request was none to coalesce.
+///
+/// ```
+/// # futures_lite::future::block_on(async {
+/// use coflight_tower::Part;
+/// # use coflight_tower::CoalesceLayer;
+/// # use http::{Request, Response};
+/// # use tower::{Layer, ServiceExt, service_fn};
+/// # let get = |uri: &str| Request::get(uri).body(String::new()).unwrap();
+/// # let pages = CoalesceLayer::default().layer(service_fn(|_: Request<String>| async {
+/// #     Ok::<_, std::io::Error>(Response::new("page".to_owned()))
+/// # }));
+///
+/// let first = pages.clone().oneshot(get("/report")).await?;
+/// let second = pages.clone().oneshot(get("/report")).await?; // while the first is read
+/// let passed = pages.clone().oneshot(Request::post("/report").body(String::new())?).await?;
+/// assert_eq!(first.extensions().get(), Some(&Part::Led));
+/// assert_eq!(second.extensions().get(), Some(&Part::Joined));
+/// assert_eq!(passed.extensions().get::<Part>(), None);
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Part {
@@ -30,6 +50,12 @@ pub enum Part {
 
 impl Part {
     /// `led`, `joined` or `alone`.
+    ///
+    /// ```
+    /// use coflight_tower::Part;
+    ///
+    /// assert_eq!(Part::Joined.name(), "joined"); // as in the header
+    /// ```
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -42,6 +68,26 @@ impl Part {
 
 /// A service that sends one of the requests that are the same, and gives everyone the response. From a
 /// [`CoalesceLayer`](crate::CoalesceLayer).
+///
+/// ```
+/// # futures_lite::future::block_on(async {
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use coflight_tower::{Coalesce, CoalesceLayer};
+/// use http::{Request, Response};
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// static SENT: AtomicU64 = AtomicU64::new(0);
+///
+/// let pages: Coalesce<_> = CoalesceLayer::default().layer(service_fn(|_: Request<String>| async {
+///     SENT.fetch_add(1, Ordering::Relaxed);
+///     Ok::<_, std::io::Error>(Response::new("page".to_owned()))
+/// }));
+/// let get = || Request::get("/report").body(String::new());
+/// let first = pages.clone().oneshot(get()?).await?;
+/// let second = pages.clone().oneshot(get()?).await?; // while the first is read
+/// assert_eq!((second.status().as_u16(), SENT.load(Ordering::Relaxed)), (200, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
 ///
 /// # Readiness
 ///
@@ -60,11 +106,45 @@ impl<S> Coalesce<S> {
     }
 
     /// The service inside.
+    ///
+    /// ```
+    /// use coflight_tower::CoalesceLayer;
+    /// use tower::Layer;
+    ///
+    /// #[derive(Clone)]
+    /// struct Client {
+    ///     base: &'static str,
+    /// }
+    ///
+    /// let client = CoalesceLayer::default().layer(Client { base: "https://example.org" });
+    /// assert_eq!(client.get_ref().base, "https://example.org");
+    /// ```
     pub fn get_ref(&self) -> &S {
         &self.inner
     }
 
     /// Bytes of bodies that all its flights keep now.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// use http_body_util::BodyExt;
+    /// # use coflight_tower::CoalesceLayer;
+    /// # use http::{Request, Response};
+    /// # use tower::{Layer, ServiceExt, service_fn};
+    /// # let get = |uri: &str| Request::get(uri).body(String::new()).unwrap();
+    /// # let pages = CoalesceLayer::default().layer(service_fn(|_: Request<String>| async {
+    /// #     Ok::<_, std::io::Error>(Response::new("page".to_owned()))
+    /// # }));
+    ///
+    /// let mut first = pages.clone().oneshot(get("/report")).await?;
+    /// let second = pages.clone().oneshot(get("/report")).await?;
+    /// first.frame().await.unwrap()?;
+    /// assert!(pages.kept() >= "page".len()); // for the other one, who reads slowly
+    /// first.collect().await?;
+    /// second.collect().await?;
+    /// assert_eq!(pages.kept(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+    /// ```
     pub fn kept(&self) -> usize {
         self.settings.budget.used()
     }
