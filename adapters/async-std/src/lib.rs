@@ -11,7 +11,6 @@ use coflight_core::{Clock, Spawn, Timer};
 /// The async-std runtime, for [`Builder::runtime`](coflight_core::Builder::runtime).
 ///
 /// ```
-/// # mod coflight { pub use {coflight_core::*, coflight_async_std::AsyncStd}; }
 /// use std::future::pending;
 /// use std::time::Duration;
 /// use async_std::task;
@@ -31,7 +30,6 @@ impl AsyncStd {
     /// The one global runtime.
     ///
     /// ```
-    /// # mod coflight { pub use {coflight_core::*, coflight_async_std::AsyncStd}; }
     /// use async_std::task;
     /// use coflight::{AsyncStd, Group};
     ///
@@ -85,7 +83,6 @@ impl Clock for AsyncStd {
 /// The future of [`AsyncStd`]'s timer. Boxed, because async-std's own has no name.
 ///
 /// ```
-/// # mod coflight { pub use {coflight_core::*, coflight_async_std::AsyncStd}; }
 /// use std::time::Duration;
 /// use async_std::task;
 /// use coflight::{AsyncStd, Clock, Timer};

@@ -14,10 +14,6 @@ use futures_lite::future;
 /// Timers are those of [`async-io`](async_io), which keeps one thread for all of them, started when the first is used.
 ///
 /// ```
-/// # mod coflight {
-/// #     pub use {coflight_core::*, coflight_blocking::*};
-/// #     pub mod blocking { pub use coflight_blocking::*; }
-/// # }
 /// use std::thread;
 /// use coflight::blocking::wait;
 /// use coflight::{Group, Threads};
@@ -36,10 +32,6 @@ impl Threads {
     /// Ready to use; nothing is started yet.
     ///
     /// ```
-    /// # mod coflight {
-    /// #     pub use {coflight_core::*, coflight_blocking::*};
-    /// #     pub mod blocking { pub use coflight_blocking::*; }
-    /// # }
     /// use std::future::pending;
     /// use std::time::Duration;
     /// use coflight::blocking::wait;
@@ -90,10 +82,6 @@ impl Clock for Threads {
 /// The future of [`Threads`]' timer.
 ///
 /// ```
-/// # mod coflight {
-/// #     pub use {coflight_core::*, coflight_blocking::*};
-/// #     pub mod blocking { pub use coflight_blocking::*; }
-/// # }
 /// use std::time::Duration;
 /// use coflight::blocking::wait;
 /// use coflight::{Clock, Threads, Timer};
@@ -118,10 +106,6 @@ impl Future for Sleep {
 /// [`relay`](coflight_core::Group::relay) takes its turns in running it.
 ///
 /// ```
-/// # mod coflight {
-/// #     pub use {coflight_core::*, coflight_blocking::*};
-/// #     pub mod blocking { pub use coflight_blocking::*; }
-/// # }
 /// use coflight::Group;
 /// use coflight::blocking::wait;
 ///
@@ -139,10 +123,6 @@ pub fn wait<F: Future>(call: F) -> F::Output {
 /// As [`wait`], for at most `limit`. `None`: it took longer, and the caller has left the flight, as by dropping the future.
 ///
 /// ```
-/// # mod coflight {
-/// #     pub use {coflight_core::*, coflight_blocking::*};
-/// #     pub mod blocking { pub use coflight_blocking::*; }
-/// # }
 /// use std::future::pending;
 /// use std::time::Duration;
 /// use coflight::Group;

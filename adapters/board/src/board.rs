@@ -29,7 +29,7 @@ const PAGE: &str = include_str!("page.html");
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::net::SocketAddr;
 /// use axum::{Router, body::Body, extract::ConnectInfo, http::Request};
-/// use coflight_board::Board;
+/// use coflight::board::Board;
 /// use tower::ServiceExt;
 ///
 /// let app: Router = Router::new().nest("/board", Board::new().router());
@@ -58,7 +58,7 @@ impl Board {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use axum::{Router, body::Body, http::Request};
-    /// use coflight_board::Board;
+    /// use coflight::board::Board;
     /// use tower::ServiceExt;
     ///
     /// let app: Router = Board::new().router();
@@ -80,7 +80,7 @@ impl Board {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use axum::{Router, body::Body, http::Request};
-    /// use coflight_board::Board;
+    /// use coflight::board::Board;
     /// use tower::ServiceExt;
     ///
     /// let app: Router = Board::new().token("Zm9ydHktdHdvIGlzIGl0").router(); // from a secret of yours
@@ -110,8 +110,8 @@ impl Board {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use coflight_board::Board;
-    /// use coflight_core::{Group, TryGroup};
+    /// use coflight::board::Board;
+    /// use coflight::{Group, TryGroup};
     /// # use axum::{Router, body::Body, http::Request};
     /// # use http_body_util::BodyExt;
     /// # use tower::ServiceExt;
@@ -144,7 +144,7 @@ impl Board {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use axum::{Router, body::Body, http::Request, routing::get};
-    /// use coflight_board::Board;
+    /// use coflight::board::Board;
     /// use tower::ServiceExt;
     ///
     /// let board = Board::new().token("Zm9ydHktdHdvIGlzIGl0");
@@ -165,7 +165,7 @@ impl Board {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use axum::{Router, body::Body, http::Request, routing::get};
-    /// use coflight_board::Board;
+    /// use coflight::board::Board;
     /// use tower::ServiceExt;
     ///
     /// let board = Board::new().token("Zm9ydHktdHdvIGlzIGl0");
@@ -233,8 +233,8 @@ fn sse(samples: watch::Receiver<Arc<str>>) -> impl Stream<Item = Result<Event, I
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use coflight_board::{Board, BoardObserver};
-/// use coflight_core::Group;
+/// use coflight::board::{Board, BoardObserver};
+/// use coflight::Group;
 ///
 /// /// Part of a program that does not know where its group is shown.
 /// fn users(observer: BoardObserver) -> Group<u64, String> {

@@ -51,10 +51,10 @@ type Local<K, V, R, S> = coflight_core::Builder<K, Result<Delivered<V>, SharedEr
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), coflight_cluster::Error> {
+/// # async fn main() -> Result<(), coflight::cluster::Error> {
 /// use std::time::Duration;
-/// use coflight_cluster::{Builder, Cluster, InProcess};
-/// use coflight_tokio::Tokio;
+/// use coflight::cluster::{Builder, Cluster, InProcess};
+/// use coflight::Tokio;
 ///
 /// /// What all groups of a program have in common.
 /// fn common<K, V, S>(builder: Builder<K, V, InProcess, Tokio, S>) -> Builder<K, V, InProcess, Tokio, S> {
@@ -125,10 +125,10 @@ impl<K, V, En, R, S> Builder<K, V, En, R, S> {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
     /// use std::time::Duration;
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     /// use futures_lite::future::poll_once;
     /// use tokio::time::Instant;
     ///
@@ -157,10 +157,10 @@ impl<K, V, En, R, S> Builder<K, V, En, R, S> {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
     /// use std::time::Duration;
-    /// use coflight_cluster::{Cluster, InProcess, Outage};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{Cluster, InProcess, Outage};
+    /// use coflight::Tokio;
     /// use tokio::time::Instant;
     ///
     /// let engine = InProcess::new();
@@ -183,9 +183,9 @@ impl<K, V, En, R, S> Builder<K, V, En, R, S> {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{Cluster, Error, InProcess, OnOutage, Outage};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{Cluster, Error, InProcess, OnOutage, Outage};
+    /// use coflight::Tokio;
     ///
     /// let engine = InProcess::new();
     /// let payments: Cluster<u64, u64, _, _> =
@@ -206,10 +206,10 @@ impl<K, V, En, R, S> Builder<K, V, En, R, S> {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
     /// use std::time::Duration;
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// let engine = InProcess::new();
     /// let [here, there]: [Cluster<String, u64, _, _>; 2] = std::array::from_fn(|_| {
@@ -230,9 +230,9 @@ impl<K, V, En, R, S> Builder<K, V, En, R, S> {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// let pages: Cluster<String, String, _, _> =
     ///     Cluster::builder("pages", InProcess::new(), Tokio::current()).max_bytes(1000).build();
@@ -252,10 +252,10 @@ impl<K, V, En, R, S> Builder<K, V, En, R, S> {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
     /// # use std::time::Duration;
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// let engine = InProcess::new();
     /// let builder = || Cluster::builder("users", engine.clone(), Tokio::current()).linger(Duration::from_secs(60));
@@ -280,10 +280,10 @@ impl<K, V, En, R, S> Builder<K, V, En, R, S> {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
     /// use std::time::Duration;
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// let engine = InProcess::new();
     /// let [ours, guesses]: [Cluster<String, u64, _, _>; 2] = ["a long random text", "a guess"].map(|secret| {
@@ -308,8 +308,8 @@ impl<K, V, En, R, S> Builder<K, V, En, R, S> {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use std::sync::mpsc::{Sender, channel};
-    /// use coflight_cluster::{Cluster, ClusterEvent, ClusterObserver, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver, InProcess};
+    /// use coflight::Tokio;
     ///
     /// /// Is told by which names the engine knows the keys.
     /// struct Names(Sender<String>);
@@ -336,11 +336,11 @@ impl<K, V, En, R, S> Builder<K, V, En, R, S> {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
     /// use std::time::Duration;
     /// # use std::sync::atomic::{AtomicUsize, Ordering};
-    /// use coflight_cluster::{Cluster, Codec, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{Cluster, Codec, InProcess};
+    /// use coflight::Tokio;
     /// # use serde::{Serialize, de::DeserializeOwned};
     ///
     /// /// As the docs of [`Codec`] have it.
@@ -379,9 +379,9 @@ impl<K, V, En, R, S> Builder<K, V, En, R, S> {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// let answers: Cluster<String, u64, _, _> =
     ///     Cluster::builder("answers", InProcess::new(), Tokio::current()).process("web-1").build();
@@ -401,8 +401,8 @@ impl<K, V, En, R, S> Builder<K, V, En, R, S> {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use std::sync::mpsc::{Sender, channel};
-    /// use coflight_cluster::{Cluster, ClusterEvent, ClusterObserver, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver, InProcess};
+    /// use coflight::Tokio;
     ///
     /// struct Log(Sender<&'static str>);
     ///
@@ -429,9 +429,9 @@ impl<K, V, En, R, S> Builder<K, V, En, R, S> {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{Cluster, InProcess, Propagation, Trip};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{Cluster, InProcess, Propagation, Trip};
+    /// use coflight::Tokio;
     ///
     /// struct Traces;
     ///
@@ -464,10 +464,10 @@ impl<K, V, En, R, S> Builder<K, V, En, R, S> {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
     /// use std::hash::RandomState;
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// // Strangers choose the keys: they must not know the hash.
     /// let pages: Cluster<String, u64, _, _, RandomState> =
@@ -504,15 +504,15 @@ impl<K, V, En, R, S> Builder<K, V, En, R, S> {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
     /// use std::time::Duration;
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// let answers: Cluster<String, u64, _, _> =
     ///     Cluster::builder("answers", InProcess::new(), Tokio::current()).timeout(Duration::from_secs(30)).build();
     /// let late = answers.run("life", |_| std::future::pending()).await;
-    /// assert_eq!(late.unwrap_err().flight(), Some(&coflight_core::Error::TimedOut));
+    /// assert_eq!(late.unwrap_err().flight(), Some(&coflight::Error::TimedOut));
     /// # Ok(())
     /// # }
     /// ```
@@ -529,15 +529,15 @@ impl<K, V, En, R, S> Builder<K, V, En, R, S> {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
     /// use std::time::Duration;
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// let answers: Cluster<String, u64, _, _> =
     ///     Cluster::builder("answers", InProcess::new(), Tokio::current()).wait_timeout(Duration::from_secs(1)).build();
     /// let late = answers.run("life", |_| std::future::pending()).await;
-    /// assert_eq!(late.unwrap_err().flight(), Some(&coflight_core::Error::WaitTimedOut));
+    /// assert_eq!(late.unwrap_err().flight(), Some(&coflight::Error::WaitTimedOut));
     /// # Ok(())
     /// # }
     /// ```
@@ -555,10 +555,10 @@ impl<K, V, En, R, S> Builder<K, V, En, R, S> {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
     /// use std::time::Duration;
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     /// use futures_lite::future::poll_once;
     ///
     /// let answers: Cluster<String, u64, _, _> = Cluster::builder("answers", InProcess::new(), Tokio::current())
@@ -583,9 +583,9 @@ impl<K, V, En, R, S> Builder<K, V, En, R, S> {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     /// use futures_lite::future::poll_once;
     ///
     /// let reports: Cluster<u64, u64, _, _> =
@@ -594,7 +594,7 @@ impl<K, V, En, R, S> Builder<K, V, En, R, S> {
     /// assert!(poll_once(&mut first).await.is_none()); // it is in flight
     ///
     /// let second = reports.run(&2, |_| async { 42 }).await;
-    /// assert_eq!(second.unwrap_err().flight(), Some(&coflight_core::Error::Full));
+    /// assert_eq!(second.unwrap_err().flight(), Some(&coflight::Error::Full));
     /// # Ok(())
     /// # }
     /// ```
@@ -608,8 +608,8 @@ impl<K, V, En, R, S> Builder<K, V, En, R, S> {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     /// use futures_lite::future::poll_once;
     /// use tokio::sync::oneshot;
     ///
@@ -634,9 +634,8 @@ impl<K, V, En, R, S> Builder<K, V, En, R, S> {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use std::sync::mpsc::channel;
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_core::{Event, EventKind};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::{Event, EventKind, Tokio};
     ///
     /// let (log, logged) = channel();
     /// let answers: Cluster<String, u64, _, _> = Cluster::builder("answers", InProcess::new(), Tokio::current())
@@ -665,9 +664,9 @@ where
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// let engine = InProcess::new();
     /// let answers: Cluster<String, u64, _, _> = Cluster::builder("answers", engine.clone(), Tokio::current()).build();

@@ -40,10 +40,10 @@ type Local<'c, K, V, R, S> = coflight_core::Call<'c, K, Result<Delivered<V>, Sha
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), coflight_cluster::Error> {
+/// # async fn main() -> Result<(), coflight::cluster::Error> {
 /// use std::time::Duration;
-/// use coflight_cluster::{Cluster, InProcess};
-/// use coflight_tokio::Tokio;
+/// use coflight::cluster::{Cluster, InProcess};
+/// use coflight::Tokio;
 ///
 /// let answers: Cluster<String, u64, _, _> = Cluster::new("answers", InProcess::new(), Tokio::current());
 /// let call = answers.call().timeout(Duration::from_secs(1)).linger(Duration::from_secs(60));
@@ -69,10 +69,10 @@ impl<'c, K, V, En: Engine, R: Runtime, S: BuildHasher> Call<'c, K, V, En, R, S> 
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
     /// use std::time::Duration;
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// let answers: Cluster<String, u64, _, _> =
     ///     Cluster::builder("answers", InProcess::new(), Tokio::current()).linger(Duration::from_secs(60)).build();
@@ -91,10 +91,10 @@ impl<'c, K, V, En: Engine, R: Runtime, S: BuildHasher> Call<'c, K, V, En, R, S> 
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
     /// use std::time::Duration;
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// let answers: Cluster<String, u64, _, _> =
     ///     Cluster::builder("answers", InProcess::new(), Tokio::current()).timeout(Duration::from_secs(30)).build();
@@ -117,15 +117,15 @@ impl<'c, K, V, En: Engine, R: Runtime, S: BuildHasher> Call<'c, K, V, En, R, S> 
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
     /// use std::time::Duration;
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// let answers: Cluster<String, u64, _, _> = Cluster::new("answers", InProcess::new(), Tokio::current());
     /// let call = answers.call().wait_timeout(Duration::from_secs(1));
     /// let late = call.run("life", |_| std::future::pending()).await;
-    /// assert_eq!(late.unwrap_err().flight(), Some(&coflight_core::Error::WaitTimedOut));
+    /// assert_eq!(late.unwrap_err().flight(), Some(&coflight::Error::WaitTimedOut));
     /// # Ok(())
     /// # }
     /// ```
@@ -138,9 +138,9 @@ impl<'c, K, V, En: Engine, R: Runtime, S: BuildHasher> Call<'c, K, V, En, R, S> 
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     /// use futures_lite::future::poll_once;
     ///
     /// let reports: Cluster<u64, u64, _, _> =
@@ -163,8 +163,8 @@ impl<'c, K, V, En: Engine, R: Runtime, S: BuildHasher> Call<'c, K, V, En, R, S> 
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     /// use futures_lite::future::poll_once;
     /// use tokio::sync::oneshot;
     ///
@@ -189,9 +189,8 @@ impl<'c, K, V, En: Engine, R: Runtime, S: BuildHasher> Call<'c, K, V, En, R, S> 
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use std::sync::mpsc::channel;
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_core::Event;
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::{Event, Tokio};
     ///
     /// struct Request(u64);
     ///
@@ -222,15 +221,15 @@ where
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
     /// use std::time::Duration;
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// let answers: Cluster<String, u64, _, _> = Cluster::new("answers", InProcess::new(), Tokio::current());
     /// let call = answers.call().timeout(Duration::from_secs(5));
     /// let late = call.run("life", |_| std::future::pending()).await;
-    /// assert_eq!(late.unwrap_err().flight(), Some(&coflight_core::Error::TimedOut));
+    /// assert_eq!(late.unwrap_err().flight(), Some(&coflight::Error::TimedOut));
     /// # Ok(())
     /// # }
     /// ```
@@ -247,10 +246,10 @@ where
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
     /// use std::time::Duration;
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// let answers: Cluster<String, u64, _, _> = Cluster::new("answers", InProcess::new(), Tokio::current());
     /// let call = answers.call().linger(Duration::from_secs(60));
@@ -272,15 +271,15 @@ where
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
     /// use std::time::Duration;
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// let answers: Cluster<String, u64, _, _> = Cluster::new("answers", InProcess::new(), Tokio::current());
     /// let call = answers.call().timeout(Duration::from_secs(5)); // then the task is dropped
     /// let late = call.spawn("life", |_| std::future::pending()).await;
-    /// assert_eq!(late.unwrap_err().flight(), Some(&coflight_core::Error::TimedOut));
+    /// assert_eq!(late.unwrap_err().flight(), Some(&coflight::Error::TimedOut));
     /// # Ok(())
     /// # }
     /// ```
@@ -298,8 +297,8 @@ where
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use std::time::Duration;
-    /// use coflight_blocking::Threads;
-    /// use coflight_cluster::{Cluster, InProcess};
+    /// use coflight::Threads;
+    /// use coflight::cluster::{Cluster, InProcess};
     ///
     /// let sums: Cluster<u64, u64, _, _> = Cluster::new("sums", InProcess::new(), Threads::new());
     /// let sum = sums.call().linger(Duration::from_secs(60)).run_blocking(&1000, |_| (1..=1000).sum())?;
@@ -368,10 +367,10 @@ where
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
     /// use std::time::Duration;
-    /// use coflight_cluster::{InProcess, TryCluster};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{InProcess, TryCluster};
+    /// use coflight::Tokio;
     ///
     /// let ports: TryCluster<String, u16, String, _, _> = TryCluster::new("ports", InProcess::new(), Tokio::current());
     /// let call = ports.call().linger(Duration::from_secs(60));
@@ -395,10 +394,10 @@ where
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
     /// use std::time::Duration;
-    /// use coflight_cluster::{InProcess, TryCluster};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{InProcess, TryCluster};
+    /// use coflight::Tokio;
     ///
     /// let ports: TryCluster<String, u16, String, _, _> = TryCluster::new("ports", InProcess::new(), Tokio::current());
     /// let call = ports.call().timeout(Duration::from_secs(5));
@@ -425,15 +424,15 @@ where
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
     /// use std::time::Duration;
-    /// use coflight_cluster::{Error, InProcess, TryCluster};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{Error, InProcess, TryCluster};
+    /// use coflight::Tokio;
     ///
     /// let ports: TryCluster<String, u16, String, _, _> = TryCluster::new("ports", InProcess::new(), Tokio::current());
     /// let call = ports.call().timeout(Duration::from_secs(5));
     /// let late = call.try_spawn("http", |_| std::future::pending()).await;
-    /// assert!(matches!(late.unwrap_err().flight(), Some(Error::Flight(coflight_core::Error::TimedOut))));
+    /// assert!(matches!(late.unwrap_err().flight(), Some(Error::Flight(coflight::Error::TimedOut))));
     /// # Ok(())
     /// # }
     /// ```
@@ -456,8 +455,8 @@ where
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use std::time::Duration;
-    /// use coflight_blocking::Threads;
-    /// use coflight_cluster::{InProcess, TryCluster};
+    /// use coflight::Threads;
+    /// use coflight::cluster::{InProcess, TryCluster};
     ///
     /// let ports: TryCluster<String, u16, String, _, _> = TryCluster::new("ports", InProcess::new(), Threads::new());
     /// let call = ports.call().linger(Duration::from_secs(60));

@@ -16,11 +16,11 @@ use crate::engine::Name;
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use coflight_cluster::{Changes, InProcess};
+/// use coflight::cluster::{Changes, InProcess};
 /// use futures_lite::future::poll_once;
-/// # use coflight_cluster::{Cluster, ClusterEvent, ClusterObserver};
-/// # use coflight_tokio::Tokio;
-/// # struct Names(std::sync::mpsc::Sender<coflight_cluster::Name>);
+/// # use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver};
+/// # use coflight::Tokio;
+/// # struct Names(std::sync::mpsc::Sender<coflight::cluster::Name>);
 /// # impl ClusterObserver for Names {
 /// #     fn event(&self, event: &ClusterEvent<'_>) {
 /// #         let _ = self.0.send(event.name.unwrap().clone());
@@ -55,7 +55,7 @@ impl Changes {
     /// Without listeners.
     ///
     /// ```
-    /// use coflight_cluster::Changes;
+    /// use coflight::cluster::Changes;
     ///
     /// let changes = Changes::new();
     /// assert!(changes.is_empty());
@@ -74,11 +74,11 @@ impl Changes {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use coflight_cluster::{Changes, InProcess};
+    /// use coflight::cluster::{Changes, InProcess};
     /// use futures_lite::future::poll_once;
-    /// # use coflight_cluster::{Cluster, ClusterEvent, ClusterObserver};
-    /// # use coflight_tokio::Tokio;
-    /// # struct Names(std::sync::mpsc::Sender<coflight_cluster::Name>);
+    /// # use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver};
+    /// # use coflight::Tokio;
+    /// # struct Names(std::sync::mpsc::Sender<coflight::cluster::Name>);
     /// # impl ClusterObserver for Names {
     /// #     fn event(&self, event: &ClusterEvent<'_>) {
     /// #         let _ = self.0.send(event.name.unwrap().clone());
@@ -111,11 +111,11 @@ impl Changes {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use coflight_cluster::{Changes, InProcess};
+    /// use coflight::cluster::{Changes, InProcess};
     /// use futures_lite::future::poll_once;
-    /// # use coflight_cluster::{Cluster, ClusterEvent, ClusterObserver};
-    /// # use coflight_tokio::Tokio;
-    /// # struct Names(std::sync::mpsc::Sender<coflight_cluster::Name>);
+    /// # use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver};
+    /// # use coflight::Tokio;
+    /// # struct Names(std::sync::mpsc::Sender<coflight::cluster::Name>);
     /// # impl ClusterObserver for Names {
     /// #     fn event(&self, event: &ClusterEvent<'_>) {
     /// #         let _ = self.0.send(event.name.unwrap().clone());
@@ -153,11 +153,11 @@ impl Changes {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use coflight_cluster::{Changes, InProcess};
+    /// use coflight::cluster::{Changes, InProcess};
     /// use futures_lite::future::poll_once;
-    /// # use coflight_cluster::{Cluster, ClusterEvent, ClusterObserver};
-    /// # use coflight_tokio::Tokio;
-    /// # struct Names(std::sync::mpsc::Sender<coflight_cluster::Name>);
+    /// # use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver};
+    /// # use coflight::Tokio;
+    /// # struct Names(std::sync::mpsc::Sender<coflight::cluster::Name>);
     /// # impl ClusterObserver for Names {
     /// #     fn event(&self, event: &ClusterEvent<'_>) {
     /// #         let _ = self.0.send(event.name.unwrap().clone());
@@ -189,10 +189,10 @@ impl Changes {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use coflight_cluster::{Changes, InProcess};
-    /// # use coflight_cluster::{Cluster, ClusterEvent, ClusterObserver};
-    /// # use coflight_tokio::Tokio;
-    /// # struct Names(std::sync::mpsc::Sender<coflight_cluster::Name>);
+    /// use coflight::cluster::{Changes, InProcess};
+    /// # use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver};
+    /// # use coflight::Tokio;
+    /// # struct Names(std::sync::mpsc::Sender<coflight::cluster::Name>);
     /// # impl ClusterObserver for Names {
     /// #     fn event(&self, event: &ClusterEvent<'_>) {
     /// #         let _ = self.0.send(event.name.unwrap().clone());
@@ -222,10 +222,10 @@ impl Changes {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use coflight_cluster::{Changes, InProcess};
-    /// # use coflight_cluster::{Cluster, ClusterEvent, ClusterObserver};
-    /// # use coflight_tokio::Tokio;
-    /// # struct Names(std::sync::mpsc::Sender<coflight_cluster::Name>);
+    /// use coflight::cluster::{Changes, InProcess};
+    /// # use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver};
+    /// # use coflight::Tokio;
+    /// # struct Names(std::sync::mpsc::Sender<coflight::cluster::Name>);
     /// # impl ClusterObserver for Names {
     /// #     fn event(&self, event: &ClusterEvent<'_>) {
     /// #         let _ = self.0.send(event.name.unwrap().clone());
@@ -256,10 +256,10 @@ impl Changes {
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use coflight_cluster::{Changed, Changes, InProcess};
-/// # use coflight_cluster::{Cluster, ClusterEvent, ClusterObserver};
-/// # use coflight_tokio::Tokio;
-/// # struct Names(std::sync::mpsc::Sender<coflight_cluster::Name>);
+/// use coflight::cluster::{Changed, Changes, InProcess};
+/// # use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver};
+/// # use coflight::Tokio;
+/// # struct Names(std::sync::mpsc::Sender<coflight::cluster::Name>);
 /// # impl ClusterObserver for Names {
 /// #     fn event(&self, event: &ClusterEvent<'_>) {
 /// #         let _ = self.0.send(event.name.unwrap().clone());

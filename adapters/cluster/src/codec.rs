@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 /// All processes of a cluster must use the same. Changing it is a change of [schema](crate::Builder::schema).
 ///
 /// ```
-/// use coflight_cluster::Codec;
+/// use coflight::cluster::Codec;
 /// use serde::{Serialize, de::DeserializeOwned};
 ///
 /// /// For those who like to read what lies in their engine.
@@ -55,7 +55,7 @@ pub trait Codec: Send + Sync + 'static {
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use coflight_cluster::{Codec, MessagePack};
+/// use coflight::cluster::{Codec, MessagePack};
 ///
 /// let bytes = MessagePack.encode(&("Ada", 1815))?;
 /// assert_eq!(bytes, b"\x92\xa3Ada\xcd\x07\x17");
@@ -70,7 +70,7 @@ pub struct MessagePack;
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use coflight_cluster::{Codec, MessagePack, MessagePackError};
+/// use coflight::cluster::{Codec, MessagePack, MessagePackError};
 ///
 /// let bytes = MessagePack.encode(&1815)?;
 /// let error: MessagePackError = MessagePack.decode::<String>(&bytes).unwrap_err();

@@ -2,7 +2,7 @@
 //!
 //! ```
 //! # mod tests {
-//! coflight_cluster::conformance_tests!(coflight_cluster::InProcess::new());
+//! coflight::cluster::conformance_tests!(coflight::cluster::InProcess::new());
 //! # }
 //! ```
 //!
@@ -23,10 +23,10 @@ use crate::engine::{Engine, Joined, Keep, Lead, Name, Nonce, Renewed, Seen, Toke
 /// ```
 /// mod conformance {
 ///     // Yours in place of this one.
-///     coflight_cluster::conformance_tests!(coflight_cluster::InProcess::new());
+///     coflight::cluster::conformance_tests!(coflight::cluster::InProcess::new());
 /// }
 /// # // What one of the tests does.
-/// # coflight_cluster::conformance::tokens_grow(coflight_cluster::InProcess::new());
+/// # coflight::cluster::conformance::tokens_grow(coflight::cluster::InProcess::new());
 /// ```
 #[macro_export]
 macro_rules! conformance_tests {

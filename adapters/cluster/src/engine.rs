@@ -18,13 +18,13 @@ use std::time::Duration;
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), coflight_cluster::Error> {
+/// # async fn main() -> Result<(), coflight::cluster::Error> {
 /// use std::sync::Arc;
 /// use std::sync::atomic::{AtomicU64, Ordering};
 /// use std::time::Duration;
-/// # use coflight_cluster::{Cluster, InProcess};
-/// use coflight_cluster::{Engine, EngineError, Joined, Keep, Lead, Name, Nonce, Renewed, Seen, Token};
-/// # use coflight_tokio::Tokio;
+/// # use coflight::cluster::{Cluster, InProcess};
+/// use coflight::cluster::{Engine, EngineError, Joined, Keep, Lead, Name, Nonce, Renewed, Seen, Token};
+/// # use coflight::Tokio;
 ///
 /// /// Another engine, and how often processes asked it who leads.
 /// #[derive(Clone)]
@@ -145,10 +145,10 @@ pub trait Engine: Clone + Send + Sync + 'static {
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use coflight_cluster::{InProcess, Name};
-/// # use coflight_cluster::{Cluster, ClusterEvent, ClusterObserver};
-/// # use coflight_tokio::Tokio;
-/// # struct Names(std::sync::mpsc::Sender<coflight_cluster::Name>);
+/// use coflight::cluster::{InProcess, Name};
+/// # use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver};
+/// # use coflight::Tokio;
+/// # struct Names(std::sync::mpsc::Sender<coflight::cluster::Name>);
 /// # impl ClusterObserver for Names {
 /// #     fn event(&self, event: &ClusterEvent<'_>) {
 /// #         let _ = self.0.send(event.name.unwrap().clone());
@@ -182,10 +182,10 @@ impl Name {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use coflight_cluster::{InProcess, Name};
-    /// # use coflight_cluster::{Cluster, ClusterEvent, ClusterObserver};
-    /// # use coflight_tokio::Tokio;
-    /// # struct Names(std::sync::mpsc::Sender<coflight_cluster::Name>);
+    /// use coflight::cluster::{InProcess, Name};
+    /// # use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver};
+    /// # use coflight::Tokio;
+    /// # struct Names(std::sync::mpsc::Sender<coflight::cluster::Name>);
     /// # impl ClusterObserver for Names {
     /// #     fn event(&self, event: &ClusterEvent<'_>) {
     /// #         let _ = self.0.send(event.name.unwrap().clone());
@@ -234,7 +234,7 @@ impl fmt::Debug for Name {
 /// and comes back cannot undo what its successor wrote.
 ///
 /// ```
-/// use coflight_cluster::Token;
+/// use coflight::cluster::Token;
 ///
 /// /// A row, and the token of who wrote it last.
 /// struct Row(Token, &'static str);
@@ -274,10 +274,10 @@ impl fmt::Debug for Token {
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::time::Duration;
-/// use coflight_cluster::{Engine, InProcess, Joined, Nonce};
-/// # use coflight_cluster::{Cluster, ClusterEvent, ClusterObserver};
-/// # use coflight_tokio::Tokio;
-/// # struct Names(std::sync::mpsc::Sender<coflight_cluster::Name>);
+/// use coflight::cluster::{Engine, InProcess, Joined, Nonce};
+/// # use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver};
+/// # use coflight::Tokio;
+/// # struct Names(std::sync::mpsc::Sender<coflight::cluster::Name>);
 /// # impl ClusterObserver for Names {
 /// #     fn event(&self, event: &ClusterEvent<'_>) {
 /// #         let _ = self.0.send(event.name.unwrap().clone());
@@ -306,7 +306,7 @@ impl Nonce {
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use coflight_cluster::Nonce;
+    /// use coflight::cluster::Nonce;
     ///
     /// assert_ne!(Nonce::random()?, Nonce::random()?);
     /// // Logs do not have it.
@@ -330,7 +330,7 @@ impl Nonce {
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use coflight_cluster::Nonce;
+    /// use coflight::cluster::Nonce;
     ///
     /// let nonce = Nonce::random()?;
     /// // As an engine may write it down.
@@ -358,10 +358,10 @@ impl fmt::Debug for Nonce {
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::time::Duration;
-/// use coflight_cluster::{Engine, InProcess, Joined, Keep, Lead, Nonce, Token};
-/// # use coflight_cluster::{Cluster, ClusterEvent, ClusterObserver};
-/// # use coflight_tokio::Tokio;
-/// # struct Names(std::sync::mpsc::Sender<coflight_cluster::Name>);
+/// use coflight::cluster::{Engine, InProcess, Joined, Keep, Lead, Nonce, Token};
+/// # use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver};
+/// # use coflight::Tokio;
+/// # struct Names(std::sync::mpsc::Sender<coflight::cluster::Name>);
 /// # impl ClusterObserver for Names {
 /// #     fn event(&self, event: &ClusterEvent<'_>) {
 /// #         let _ = self.0.send(event.name.unwrap().clone());
@@ -401,10 +401,10 @@ pub struct Lead {
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::time::Duration;
-/// use coflight_cluster::{Engine, InProcess, Joined, Keep, Lead, Nonce};
-/// # use coflight_cluster::{Cluster, ClusterEvent, ClusterObserver};
-/// # use coflight_tokio::Tokio;
-/// # struct Names(std::sync::mpsc::Sender<coflight_cluster::Name>);
+/// use coflight::cluster::{Engine, InProcess, Joined, Keep, Lead, Nonce};
+/// # use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver};
+/// # use coflight::Tokio;
+/// # struct Names(std::sync::mpsc::Sender<coflight::cluster::Name>);
 /// # impl ClusterObserver for Names {
 /// #     fn event(&self, event: &ClusterEvent<'_>) {
 /// #         let _ = self.0.send(event.name.unwrap().clone());
@@ -444,10 +444,10 @@ pub enum Joined {
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::time::Duration;
-/// use coflight_cluster::{Engine, InProcess, Joined, Nonce, Seen};
-/// # use coflight_cluster::{Cluster, ClusterEvent, ClusterObserver};
-/// # use coflight_tokio::Tokio;
-/// # struct Names(std::sync::mpsc::Sender<coflight_cluster::Name>);
+/// use coflight::cluster::{Engine, InProcess, Joined, Nonce, Seen};
+/// # use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver};
+/// # use coflight::Tokio;
+/// # struct Names(std::sync::mpsc::Sender<coflight::cluster::Name>);
 /// # impl ClusterObserver for Names {
 /// #     fn event(&self, event: &ClusterEvent<'_>) {
 /// #         let _ = self.0.send(event.name.unwrap().clone());
@@ -490,10 +490,10 @@ pub enum Seen {
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::time::Duration;
-/// use coflight_cluster::{Engine, InProcess, Joined, Lead, Nonce, Renewed};
-/// # use coflight_cluster::{Cluster, ClusterEvent, ClusterObserver};
-/// # use coflight_tokio::Tokio;
-/// # struct Names(std::sync::mpsc::Sender<coflight_cluster::Name>);
+/// use coflight::cluster::{Engine, InProcess, Joined, Lead, Nonce, Renewed};
+/// # use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver};
+/// # use coflight::Tokio;
+/// # struct Names(std::sync::mpsc::Sender<coflight::cluster::Name>);
 /// # impl ClusterObserver for Names {
 /// #     fn event(&self, event: &ClusterEvent<'_>) {
 /// #         let _ = self.0.send(event.name.unwrap().clone());
@@ -538,7 +538,7 @@ pub enum Renewed {
 ///
 /// ```
 /// use std::time::Duration;
-/// use coflight_cluster::Keep;
+/// use coflight::cluster::Keep;
 ///
 /// // Those who follow look within a lease; newcomers are served for longer.
 /// let keep = Keep { fetch: Duration::from_secs(3), linger: Duration::from_secs(60) };
@@ -557,7 +557,7 @@ impl Keep {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use coflight_cluster::Keep;
+    /// use coflight::cluster::Keep;
     ///
     /// let keep = Keep { fetch: Duration::from_secs(3), linger: Duration::ZERO };
     /// assert_eq!(keep.longest(), Duration::from_secs(3));
@@ -572,7 +572,7 @@ impl Keep {
 ///
 /// ```
 /// use std::io;
-/// use coflight_cluster::EngineError;
+/// use coflight::cluster::EngineError;
 ///
 /// /// What an engine makes of the errors of its system.
 /// fn engine_error(error: io::Error) -> EngineError {
@@ -596,7 +596,7 @@ impl EngineError {
     /// [`Builder::patience`](crate::Builder::patience). Wraps the engine's own error, or a message.
     ///
     /// ```
-    /// use coflight_cluster::EngineError;
+    /// use coflight::cluster::EngineError;
     ///
     /// // A message, or any error.
     /// let error = EngineError::new("the server is loading its data");
@@ -611,7 +611,7 @@ impl EngineError {
     /// The system answered, and what it said is that this operation cannot be done. It is not asked again, and says nothing about others.
     ///
     /// ```
-    /// use coflight_cluster::EngineError;
+    /// use coflight::cluster::EngineError;
     ///
     /// // It would say the same of this key however often it is asked.
     /// let error = EngineError::answered("WRONGTYPE: what lies there is none of ours");

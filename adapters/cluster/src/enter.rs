@@ -27,10 +27,10 @@ type LocalLeader<K, V, R, S> = coflight_core::Leader<K, Result<Delivered<V>, Sha
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), coflight_cluster::Error> {
+/// # async fn main() -> Result<(), coflight::cluster::Error> {
 /// use std::time::Duration;
-/// use coflight_cluster::{Cluster, InProcess, Place, Turn};
-/// use coflight_tokio::Tokio;
+/// use coflight::cluster::{Cluster, InProcess, Place, Turn};
+/// use coflight::Tokio;
 ///
 /// let engine = InProcess::new();
 /// let [here, there]: [Cluster<String, u64, _, _>; 2] = std::array::from_fn(|_| {
@@ -57,9 +57,9 @@ pub enum Turn<K, V: Clone, En: Engine, R: Runtime, S> {
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), coflight_cluster::Error> {
-/// use coflight_cluster::{Cluster, InProcess, Turn};
-/// use coflight_tokio::Tokio;
+/// # async fn main() -> Result<(), coflight::cluster::Error> {
+/// use coflight::cluster::{Cluster, InProcess, Turn};
+/// use coflight::Tokio;
 ///
 /// let answers: Cluster<String, u64, _, _> = Cluster::new("answers", InProcess::new(), Tokio::current());
 /// let Turn::Leader(leader) = answers.enter("life").await? else { unreachable!("nobody else asked") };
@@ -92,8 +92,9 @@ where
     /// The primitive below the verbs: waits for the result of whoever leads, or leads. For those who decide themselves where the work runs.
     ///
     /// ```
-    /// # use coflight_blocking::{Threads, wait};
-    /// use coflight_cluster::{Cluster, InProcess, Turn};
+    /// # use coflight::Threads;
+    /// # use coflight::blocking::wait;
+    /// use coflight::cluster::{Cluster, InProcess, Turn};
     ///
     /// # wait(async {
     /// let flights: Cluster<String, u64, _, _> = Cluster::new("answers", InProcess::new(), Threads::new());
@@ -102,7 +103,7 @@ where
     ///     Turn::Leader(leader) => leader.complete(42).await?,
     /// };
     /// assert_eq!(answer, 42);
-    /// # Ok::<(), coflight_cluster::Error>(()) }).unwrap();
+    /// # Ok::<(), coflight::cluster::Error>(()) }).unwrap();
     /// ```
     ///
     /// # Cancel safety
@@ -133,10 +134,10 @@ where
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
     /// use std::time::Duration;
-    /// use coflight_cluster::{Cluster, InProcess, Turn};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{Cluster, InProcess, Turn};
+    /// use coflight::Tokio;
     ///
     /// let answers: Cluster<String, u64, _, _> = Cluster::new("answers", InProcess::new(), Tokio::current());
     /// let call = answers.call().linger(Duration::from_secs(60));
@@ -241,9 +242,9 @@ where
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{Cluster, InProcess, Turn};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{Cluster, InProcess, Turn};
+    /// use coflight::Tokio;
     ///
     /// let answers: Cluster<String, u64, _, _> = Cluster::new("answers", InProcess::new(), Tokio::current());
     /// let Turn::Leader(leader) = answers.enter("life").await? else { unreachable!("nobody else asked") };
@@ -261,9 +262,9 @@ where
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{Cluster, InProcess, Turn};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{Cluster, InProcess, Turn};
+    /// use coflight::Tokio;
     /// use futures_lite::future::poll_once;
     ///
     /// let answers: Cluster<String, u64, _, _> = Cluster::new("answers", InProcess::new(), Tokio::current());
@@ -285,9 +286,9 @@ where
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{Cluster, InProcess, Turn};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{Cluster, InProcess, Turn};
+    /// use coflight::Tokio;
     /// use futures_lite::future::or;
     ///
     /// let engine = InProcess::new();
@@ -324,9 +325,9 @@ where
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{Cluster, InProcess, Turn};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{Cluster, InProcess, Turn};
+    /// use coflight::Tokio;
     /// use futures_lite::future::zip;
     ///
     /// let engine = InProcess::new();
@@ -357,9 +358,9 @@ where
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{Cluster, InProcess, Place, Turn};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{Cluster, InProcess, Place, Turn};
+    /// use coflight::Tokio;
     /// use futures_lite::future::zip;
     ///
     /// let engine = InProcess::new();
@@ -434,9 +435,9 @@ where
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{InProcess, TryCluster, Turn};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{InProcess, TryCluster, Turn};
+    /// use coflight::Tokio;
     ///
     /// let ports: TryCluster<String, u16, String, _, _> = TryCluster::new("ports", InProcess::new(), Tokio::current());
     /// let Turn::Leader(leader) = ports.enter("http").await? else { unreachable!("nobody else asked") };

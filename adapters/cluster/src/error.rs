@@ -13,10 +13,10 @@ use crate::engine::EngineError;
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), coflight_cluster::Error> {
+/// # async fn main() -> Result<(), coflight::cluster::Error> {
 /// use std::time::Duration;
-/// use coflight_cluster::{Cluster, Error, InProcess, OnOutage, Outage};
-/// use coflight_tokio::Tokio;
+/// use coflight::cluster::{Cluster, Error, InProcess, OnOutage, Outage};
+/// use coflight::Tokio;
 ///
 /// let engine = InProcess::new();
 /// let answers: Cluster<String, u64, _, _> =
@@ -25,7 +25,7 @@ use crate::engine::EngineError;
 ///
 /// let status = match answers.run("life", |_| async { 42 }).await {
 ///     Ok(_) => 200,
-///     Err(Error::Flight(coflight_core::Error::TimedOut)) => 504,
+///     Err(Error::Flight(coflight::Error::TimedOut)) => 504,
 ///     Err(Error::Unavailable(_) | Error::LeaseLost) => 503, // ask again
 ///     Err(_) => 500,
 /// };
@@ -55,10 +55,10 @@ impl Error {
     /// What happened to the flight, if that is what this is.
     ///
     /// ```
-    /// use coflight_cluster::Error;
+    /// use coflight::cluster::Error;
     ///
-    /// let error = Error::from(coflight_core::Error::Full);
-    /// assert_eq!(error.flight(), Some(&coflight_core::Error::Full));
+    /// let error = Error::from(coflight::Error::Full);
+    /// assert_eq!(error.flight(), Some(&coflight::Error::Full));
     /// assert_eq!(Error::LeaseLost.flight(), None);
     /// ```
     #[must_use]
@@ -102,10 +102,10 @@ impl StdError for Error {
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), coflight_cluster::Error> {
+/// # async fn main() -> Result<(), coflight::cluster::Error> {
 /// use std::panic::AssertUnwindSafe;
-/// use coflight_cluster::{Cluster, Error, InProcess};
-/// use coflight_tokio::Tokio;
+/// use coflight::cluster::{Cluster, Error, InProcess};
+/// use coflight::Tokio;
 /// use futures_lite::{FutureExt, future};
 ///
 /// let engine = InProcess::new();
@@ -134,11 +134,11 @@ impl PanicElsewhere {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
     /// # use std::panic::AssertUnwindSafe;
-    /// use coflight_cluster::Error;
-    /// # use coflight_cluster::{Cluster, InProcess};
-    /// # use coflight_tokio::Tokio;
+    /// use coflight::cluster::Error;
+    /// # use coflight::cluster::{Cluster, InProcess};
+    /// # use coflight::Tokio;
     /// # use futures_lite::{FutureExt, future};
     /// #
     /// # let engine = InProcess::new();
@@ -167,11 +167,11 @@ impl PanicElsewhere {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
     /// # use std::panic::AssertUnwindSafe;
-    /// use coflight_cluster::Error;
-    /// # use coflight_cluster::{Cluster, InProcess};
-    /// # use coflight_tokio::Tokio;
+    /// use coflight::cluster::Error;
+    /// # use coflight::cluster::{Cluster, InProcess};
+    /// # use coflight::Tokio;
     /// # use futures_lite::{FutureExt, future};
     /// #
     /// # let engine = InProcess::new();
@@ -211,9 +211,9 @@ impl fmt::Display for PanicElsewhere {
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), coflight_cluster::Error> {
-/// use coflight_cluster::{Cluster, Error, InProcess};
-/// use coflight_tokio::Tokio;
+/// # async fn main() -> Result<(), coflight::cluster::Error> {
+/// use coflight::cluster::{Cluster, Error, InProcess};
+/// use coflight::Tokio;
 /// use serde::{Serialize, Serializer};
 ///
 /// #[derive(Clone, PartialEq, Eq, Hash)]
@@ -247,9 +247,9 @@ impl fmt::Display for KeyError {
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), coflight_cluster::Error> {
-/// use coflight_cluster::{Error, InProcess, TryCluster, TryError};
-/// use coflight_tokio::Tokio;
+/// # async fn main() -> Result<(), coflight::cluster::Error> {
+/// use coflight::cluster::{Error, InProcess, TryCluster, TryError};
+/// use coflight::Tokio;
 ///
 /// let ports: TryCluster<String, u16, String, _, _> = TryCluster::new("ports", InProcess::new(), Tokio::current());
 /// let port = match ports.try_run("http", |_| async { Err("no such service".to_owned()) }).await {
@@ -276,9 +276,9 @@ impl<E> TryError<E> {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{InProcess, TryCluster};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{InProcess, TryCluster};
+    /// use coflight::Tokio;
     ///
     /// let ports: TryCluster<String, u16, String, _, _> = TryCluster::new("ports", InProcess::new(), Tokio::current());
     /// let error = ports.try_run("http", |_| async { Err("no such service".to_owned()) }).await.unwrap_err();
@@ -297,7 +297,7 @@ impl<E> TryError<E> {
     /// The other error, if that is what this is.
     ///
     /// ```
-    /// use coflight_cluster::{Error, TryError};
+    /// use coflight::cluster::{Error, TryError};
     ///
     /// let error: TryError<std::io::Error> = Error::LeaseLost.into();
     /// assert!(matches!(error.flight(), Some(Error::LeaseLost)));

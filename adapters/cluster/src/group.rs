@@ -45,9 +45,9 @@ use crate::watch::ClusterStats;
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), coflight_cluster::Error> {
-/// use coflight_cluster::{Cluster, InProcess};
-/// use coflight_tokio::Tokio;
+/// # async fn main() -> Result<(), coflight::cluster::Error> {
+/// use coflight::cluster::{Cluster, InProcess};
+/// use coflight::Tokio;
 /// use futures_lite::future;
 ///
 /// // This engine is for tests: groups that share it are to each other what processes are.
@@ -73,9 +73,9 @@ pub struct Cluster<K, V, En: Engine, R, S = DefaultHashBuilder> {
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), coflight_cluster::Error> {
-/// use coflight_cluster::{InProcess, TryCluster};
-/// use coflight_tokio::Tokio;
+/// # async fn main() -> Result<(), coflight::cluster::Error> {
+/// use coflight::cluster::{InProcess, TryCluster};
+/// use coflight::Tokio;
 ///
 /// let ports: TryCluster<String, u16, String, _, _> = TryCluster::new("ports", InProcess::new(), Tokio::current());
 /// let port = ports.try_run("http", |_| async { Err("no such service".to_owned()) }).await;
@@ -108,9 +108,9 @@ where
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// let users: Cluster<u64, String, _, _> = Cluster::new("users", InProcess::new(), Tokio::current());
     /// assert_eq!(users.run(&42, |_| async { "Ada".to_owned() }).await?, "Ada");
@@ -127,10 +127,10 @@ where
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
     /// use std::time::Duration;
-    /// use coflight_cluster::{Cluster, InProcess, OnOutage};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{Cluster, InProcess, OnOutage};
+    /// use coflight::Tokio;
     ///
     /// let users: Cluster<u64, String, _, _> = Cluster::builder("users", InProcess::new(), Tokio::current())
     ///     .on_outage(OnOutage::Refuse)
@@ -162,9 +162,9 @@ where
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// let reports: Cluster<u64, String, _, _> = Cluster::new("reports", InProcess::new(), Tokio::current());
     /// let title = String::from("Sales"); // the work may borrow
@@ -206,9 +206,9 @@ where
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     /// use futures_lite::future::{poll_once, yield_now};
     ///
     /// # let engine = InProcess::new();
@@ -253,8 +253,9 @@ where
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use std::thread;
-    /// use coflight_blocking::{Threads, wait};
-    /// use coflight_cluster::{Cluster, InProcess};
+    /// use coflight::Threads;
+    /// use coflight::blocking::wait;
+    /// use coflight::cluster::{Cluster, InProcess};
     ///
     /// // This runtime has a thread for each task.
     /// let names: Cluster<String, bool, _, _> = Cluster::new("names", InProcess::new(), Threads::new());
@@ -289,8 +290,8 @@ where
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use coflight_blocking::Threads;
-    /// use coflight_cluster::{Cluster, InProcess};
+    /// use coflight::Threads;
+    /// use coflight::cluster::{Cluster, InProcess};
     ///
     /// let sums: Cluster<u64, u64, _, _> = Cluster::new("sums", InProcess::new(), Threads::new());
     /// let sum = sums.run_blocking(&1000, |_| (1..=1000).sum())?;
@@ -322,10 +323,10 @@ where
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
     /// use std::time::Duration;
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// let answers: Cluster<String, u64, _, _> = Cluster::new("answers", InProcess::new(), Tokio::current());
     /// let answer = answers.call().linger(Duration::from_secs(60)).run("life", |_| async { 42 }).await?;
@@ -352,9 +353,9 @@ where
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{InProcess, TryCluster, TryError};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{InProcess, TryCluster, TryError};
+    /// use coflight::Tokio;
     ///
     /// let ports: TryCluster<String, u16, String, _, _> = TryCluster::new("ports", InProcess::new(), Tokio::current());
     /// let parsed = ports.try_run("http", |_| async { "80a".parse().map_err(|_| "no number".to_owned()) }).await;
@@ -390,9 +391,9 @@ where
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{InProcess, TryCluster};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{InProcess, TryCluster};
+    /// use coflight::Tokio;
     ///
     /// let ports: TryCluster<String, u16, String, _, _> = TryCluster::new("ports", InProcess::new(), Tokio::current());
     /// let text = "80a".to_owned();
@@ -431,9 +432,9 @@ where
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{InProcess, TryCluster};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{InProcess, TryCluster};
+    /// use coflight::Tokio;
     ///
     /// let ports: TryCluster<String, u16, String, _, _> = TryCluster::new("ports", InProcess::new(), Tokio::current());
     /// let parsed = ports.try_spawn("http", |_| async { "80".parse().map_err(|_| "no number".to_owned()) }).await;
@@ -470,8 +471,8 @@ where
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use coflight_blocking::Threads;
-    /// use coflight_cluster::{InProcess, TryCluster};
+    /// use coflight::Threads;
+    /// use coflight::cluster::{InProcess, TryCluster};
     ///
     /// let ports: TryCluster<String, u16, String, _, _> = TryCluster::new("ports", InProcess::new(), Threads::new());
     /// let parsed = ports.try_run_blocking("http", |_| "80a".parse().map_err(|_| "no number".to_owned()));
@@ -517,10 +518,10 @@ where
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
     /// use std::time::Duration;
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// let stock: Cluster<u64, u64, _, _> =
     ///     Cluster::builder("stock", InProcess::new(), Tokio::current()).linger(Duration::from_secs(60)).build();
@@ -563,9 +564,9 @@ where
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     /// use futures_lite::future::poll_once;
     ///
     /// let engine = InProcess::new();
@@ -576,7 +577,7 @@ where
     /// assert!(poll_once(&mut report).await.is_none()); // it has begun
     ///
     /// assert!(there.cancel(&7).await?);
-    /// assert_eq!(report.await.unwrap_err().flight(), Some(&coflight_core::Error::Cancelled));
+    /// assert_eq!(report.await.unwrap_err().flight(), Some(&coflight::Error::Cancelled));
     /// # Ok(())
     /// # }
     /// ```
@@ -612,9 +613,9 @@ where
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// let flights: Cluster<String, bool, _, _> = Cluster::new("flights", InProcess::new(), Tokio::current());
     /// assert!(flights.run("a key", |_| async { flights.contains("a key") }).await?);
@@ -632,9 +633,9 @@ impl<K, V, En: Engine, R, S> Cluster<K, V, En, R, S> {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// let flights: Cluster<String, usize, _, _> = Cluster::new("flights", InProcess::new(), Tokio::current());
     /// assert_eq!(flights.run("a key", |_| async { flights.len() }).await?, 1);
@@ -651,9 +652,9 @@ impl<K, V, En: Engine, R, S> Cluster<K, V, En, R, S> {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// let flights: Cluster<String, bool, _, _> = Cluster::new("flights", InProcess::new(), Tokio::current());
     /// assert!(!flights.run("a key", |_| async { flights.is_empty() }).await?);
@@ -670,9 +671,9 @@ impl<K, V, En: Engine, R, S> Cluster<K, V, En, R, S> {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     /// use futures_lite::future::{yield_now, zip};
     ///
     /// let answers: Cluster<String, u64, _, _> = Cluster::new("answers", InProcess::new(), Tokio::current());
@@ -694,10 +695,10 @@ impl<K, V, En: Engine, R, S> Cluster<K, V, En, R, S> {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
     /// use std::time::Duration;
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// let answers: Cluster<String, u64, _, _> =
     ///     Cluster::builder("answers", InProcess::new(), Tokio::current()).linger(Duration::from_secs(60)).build();
@@ -718,9 +719,9 @@ impl<K, V, En: Engine, R, S> Cluster<K, V, En, R, S> {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// let flights: Cluster<String, Vec<String>, _, _> = Cluster::new("flights", InProcess::new(), Tokio::current());
     /// let keys = async || flights.in_flight().into_iter().map(|flight| flight.key).collect();
@@ -740,9 +741,9 @@ impl<K, V, En: Engine, R, S> Cluster<K, V, En, R, S> {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// let users: Cluster<u64, String, _, _> = Cluster::new("users", InProcess::new(), Tokio::current());
     /// assert_eq!(users.name(), "users");
@@ -758,9 +759,9 @@ impl<K, V, En: Engine, R, S> Cluster<K, V, En, R, S> {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// let builder = || Cluster::<u64, String, _, _>::builder("users", InProcess::new(), Tokio::current());
     /// assert_eq!(builder().process("web-1").build().process(), "web-1");
@@ -778,9 +779,9 @@ impl<K, V, En: Engine, R, S> Cluster<K, V, En, R, S> {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// let answers: Cluster<String, u64, _, _> = Cluster::new("answers", InProcess::new(), Tokio::current());
     /// answers.run("life", |_| async { 42 }).await?;

@@ -18,9 +18,9 @@ use crate::engine::{Engine, EngineError, Joined, Keep, Lead, Name, Nonce, Renewe
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), coflight_cluster::Error> {
-/// use coflight_cluster::{Cluster, InProcess};
-/// use coflight_tokio::Tokio;
+/// # async fn main() -> Result<(), coflight::cluster::Error> {
+/// use coflight::cluster::{Cluster, InProcess};
+/// use coflight::Tokio;
 /// use futures_lite::future::{yield_now, zip};
 ///
 /// let engine = InProcess::new();
@@ -70,9 +70,9 @@ struct Flight {
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), coflight_cluster::Error> {
-/// use coflight_cluster::{Cluster, InProcess, Outage};
-/// use coflight_tokio::Tokio;
+/// # async fn main() -> Result<(), coflight::cluster::Error> {
+/// use coflight::cluster::{Cluster, InProcess, Outage};
+/// use coflight::Tokio;
 ///
 /// for (outage, works_alone) in [(Outage::Refuses, 1), (Outage::Silent, 1), (Outage::Mute, 0)] {
 ///     let engine = InProcess::new();
@@ -99,9 +99,9 @@ impl InProcess {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// let engine = InProcess::new();
     /// let answers: Cluster<String, u64, _, _> = Cluster::new("answers", engine.clone(), Tokio::current());
@@ -120,10 +120,10 @@ impl InProcess {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
     /// use std::time::Duration;
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// tokio::time::pause();
     /// let engine = InProcess::with_clock(Tokio::current());
@@ -148,10 +148,10 @@ impl InProcess {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
     /// use std::time::Duration;
-    /// use coflight_cluster::{Cluster, InProcess, Outage};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{Cluster, InProcess, Outage};
+    /// use coflight::Tokio;
     ///
     /// let engine = InProcess::new();
     /// let answers: Cluster<String, u64, _, _> = Cluster::new("answers", engine.clone(), Tokio::current());
@@ -174,10 +174,10 @@ impl InProcess {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
     /// use std::time::Duration;
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// let engine = InProcess::new();
     /// let answers: Cluster<String, u64, _, _> =
@@ -198,10 +198,10 @@ impl InProcess {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
     /// use std::time::Duration;
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// let engine = InProcess::new();
     /// let answers: Cluster<String, u64, _, _> =
@@ -221,10 +221,10 @@ impl InProcess {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
     /// use std::time::Duration;
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// let engine = InProcess::with_clock(Tokio::current());
     /// let answers: Cluster<String, u64, _, _> =
@@ -245,10 +245,10 @@ impl InProcess {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
     /// use std::time::Duration;
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// let engine = InProcess::new();
     /// let answers: Cluster<String, u64, _, _> =

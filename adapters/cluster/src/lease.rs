@@ -13,10 +13,10 @@ use crate::engine::{EngineError, Token};
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), coflight_cluster::Error> {
+/// # async fn main() -> Result<(), coflight::cluster::Error> {
 /// use std::sync::atomic::{AtomicU64, Ordering};
-/// use coflight_cluster::{Cluster, InProcess};
-/// use coflight_tokio::Tokio;
+/// use coflight::cluster::{Cluster, InProcess};
+/// use coflight::Tokio;
 ///
 /// let fence = AtomicU64::new(0); // where the report is kept
 /// let reports: Cluster<u64, bool, _, _> = Cluster::new("reports", InProcess::new(), Tokio::current());
@@ -48,9 +48,9 @@ impl Lease {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// let tokens: Cluster<String, Option<u64>, _, _> = Cluster::new("tokens", InProcess::new(), Tokio::current());
     /// let first = tokens.run("a key", |lease| async move { lease.token().map(|token| token.0) }).await?;
@@ -68,9 +68,9 @@ impl Lease {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// let pages: Cluster<String, Vec<u32>, _, _> = Cluster::new("pages", InProcess::new(), Tokio::current());
     /// let all = pages.run("book", |lease| async move {
@@ -91,9 +91,9 @@ impl Lease {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{Cluster, InProcess, Outage};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{Cluster, InProcess, Outage};
+    /// use coflight::Tokio;
     /// use futures_lite::future;
     ///
     /// let engine = InProcess::new();

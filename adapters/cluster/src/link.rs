@@ -39,9 +39,9 @@ pub(crate) struct Link<En, R> {
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), coflight_cluster::Error> {
-/// use coflight_cluster::{Cluster, InProcess, OnOutage, Outage};
-/// use coflight_tokio::Tokio;
+/// # async fn main() -> Result<(), coflight::cluster::Error> {
+/// use coflight::cluster::{Cluster, InProcess, OnOutage, Outage};
+/// use coflight::Tokio;
 ///
 /// let engine = InProcess::new();
 /// let [carries_on, refuses]: [Cluster<String, u64, _, _>; 2] = [OnOutage::CarryOn, OnOutage::Refuse]

@@ -22,8 +22,8 @@ use crate::watch::{ClusterEvent, ClusterEventKind, ClusterObserver};
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use coflight_cluster::{Cluster, ClusterMetrics, InProcess};
-/// use coflight_tokio::Tokio;
+/// use coflight::cluster::{Cluster, ClusterMetrics, InProcess};
+/// use coflight::Tokio;
 /// use metrics_exporter_prometheus::PrometheusBuilder;
 ///
 /// let prometheus = PrometheusBuilder::new().install_recorder()?; // first the recorder…
@@ -56,7 +56,7 @@ impl ClusterMetrics {
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use coflight_cluster::ClusterMetrics;
+    /// use coflight::cluster::ClusterMetrics;
     /// use metrics_exporter_prometheus::PrometheusBuilder;
     ///
     /// let prometheus = PrometheusBuilder::new().install_recorder()?;
@@ -84,7 +84,7 @@ impl ClusterMetrics {
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use coflight_cluster::ClusterMetrics;
+    /// use coflight::cluster::ClusterMetrics;
     /// use metrics_exporter_prometheus::PrometheusBuilder;
     ///
     /// let prometheus = PrometheusBuilder::new().install_recorder()?;

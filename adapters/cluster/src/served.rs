@@ -14,10 +14,9 @@ use crate::engine::Token;
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), coflight_cluster::Error> {
-/// use coflight_cluster::{Cluster, InProcess, Place};
-/// use coflight_core::Role;
-/// use coflight_tokio::Tokio;
+/// # async fn main() -> Result<(), coflight::cluster::Error> {
+/// use coflight::cluster::{Cluster, InProcess, Place};
+/// use coflight::{Role, Tokio};
 ///
 /// let answers: Cluster<String, u64, _, _> = Cluster::new("answers", InProcess::new(), Tokio::current());
 /// let (answer, served) = answers.run("life", |_| async { 42 }).with_served().await;
@@ -40,10 +39,10 @@ pub struct Served {
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), coflight_cluster::Error> {
+/// # async fn main() -> Result<(), coflight::cluster::Error> {
 /// use std::time::Duration;
-/// use coflight_cluster::{Cluster, InProcess, Place};
-/// use coflight_tokio::Tokio;
+/// use coflight::cluster::{Cluster, InProcess, Place};
+/// use coflight::Tokio;
 ///
 /// let engine = InProcess::new();
 /// let [here, there]: [Cluster<String, Option<u64>, _, _>; 2] = ["web-1", "web-2"].map(|process| {
@@ -76,9 +75,9 @@ pub struct Trip {
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), coflight_cluster::Error> {
-/// use coflight_cluster::{Cluster, InProcess, Place};
-/// use coflight_tokio::Tokio;
+/// # async fn main() -> Result<(), coflight::cluster::Error> {
+/// use coflight::cluster::{Cluster, InProcess, Place};
+/// use coflight::Tokio;
 /// use futures_lite::future::{yield_now, zip};
 ///
 /// let engine = InProcess::new();
@@ -112,7 +111,7 @@ impl Place {
     /// In lower case, for logs and labels.
     ///
     /// ```
-    /// use coflight_cluster::Place;
+    /// use coflight::cluster::Place;
     ///
     /// assert_eq!(Place::Elsewhere.name(), "elsewhere");
     /// ```
@@ -138,9 +137,9 @@ pin_project! {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{Cluster, InProcess};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
     ///
     /// let answers: Cluster<String, u64, _, _> = Cluster::new("answers", InProcess::new(), Tokio::current());
     /// let answer = answers.run("life", |_| async { 42 });
@@ -165,9 +164,9 @@ impl<Fut> Answer<Fut> {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), coflight_cluster::Error> {
-    /// use coflight_cluster::{Cluster, InProcess, Outage, Place};
-    /// use coflight_tokio::Tokio;
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use coflight::cluster::{Cluster, InProcess, Outage, Place};
+    /// use coflight::Tokio;
     ///
     /// let engine = InProcess::new();
     /// let answers: Cluster<String, u64, _, _> = Cluster::new("answers", engine.clone(), Tokio::current());

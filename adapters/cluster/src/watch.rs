@@ -8,7 +8,7 @@ use crate::engine::{Name, Token};
 /// What can happen between processes.
 ///
 /// ```
-/// use coflight_cluster::ClusterEventKind;
+/// use coflight::cluster::ClusterEventKind;
 ///
 /// /// What is worth a line in the log of a group that leads thousands of flights.
 /// fn is_rare(kind: ClusterEventKind) -> bool {
@@ -77,7 +77,7 @@ impl ClusterEventKind {
     /// In snake case, for logs and labels.
     ///
     /// ```
-    /// use coflight_cluster::ClusterEventKind;
+    /// use coflight::cluster::ClusterEventKind;
     ///
     /// assert_eq!(ClusterEventKind::LeaseLost.name(), "lease_lost");
     /// // For labels that are to be there before anything happened.
@@ -111,9 +111,9 @@ impl ClusterEventKind {
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # use std::sync::mpsc::{Sender, channel};
-/// use coflight_cluster::{ClusterEvent, ClusterObserver};
-/// # use coflight_cluster::{Cluster, InProcess};
-/// # use coflight_tokio::Tokio;
+/// use coflight::cluster::{ClusterEvent, ClusterObserver};
+/// # use coflight::cluster::{Cluster, InProcess};
+/// # use coflight::Tokio;
 ///
 /// struct Log(Sender<String>);
 ///
@@ -151,12 +151,12 @@ pub struct ClusterEvent<'e> {
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), coflight_cluster::Error> {
+/// # async fn main() -> Result<(), coflight::cluster::Error> {
 /// use std::sync::Arc;
 /// use std::sync::atomic::{AtomicU64, Ordering};
 /// use std::time::Duration;
-/// use coflight_cluster::{Cluster, ClusterEvent, ClusterObserver, InProcess, Outage};
-/// use coflight_tokio::Tokio;
+/// use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver, InProcess, Outage};
+/// use coflight::Tokio;
 ///
 /// #[derive(Clone, Default)]
 /// struct Failures(Arc<AtomicU64>);
@@ -194,9 +194,9 @@ pub trait ClusterObserver: Send + Sync {
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), coflight_cluster::Error> {
-/// use coflight_cluster::{Cluster, InProcess};
-/// use coflight_tokio::Tokio;
+/// # async fn main() -> Result<(), coflight::cluster::Error> {
+/// use coflight::cluster::{Cluster, InProcess};
+/// use coflight::Tokio;
 ///
 /// let engine = InProcess::new();
 /// let [here, there]: [Cluster<String, u64, _, _>; 2] =

@@ -13,7 +13,6 @@ use metrics::{Counter, Gauge, Histogram, SharedString, Unit, counter, gauge, his
 /// summed, and so need one each.
 ///
 /// ```
-/// # mod coflight { pub use {coflight_core::*, coflight_metrics::Metrics}; }
 /// use coflight::{Group, Metrics};
 /// use metrics_exporter_prometheus::PrometheusBuilder;
 ///
@@ -61,7 +60,6 @@ impl Metrics {
     /// same. All counters are there at once, with 0, so that a rate can be told from the first scrape on.
     ///
     /// ```
-    /// # mod coflight { pub use {coflight_core::*, coflight_metrics::Metrics}; }
     /// use coflight::Metrics;
     /// use metrics_exporter_prometheus::PrometheusBuilder;
     ///
@@ -101,7 +99,6 @@ impl Metrics {
     /// Tells the recorder what the metrics mean, and their units. Once a process, after the recorder is installed.
     ///
     /// ```
-    /// # mod coflight { pub use {coflight_core::*, coflight_metrics::Metrics}; }
     /// use coflight::Metrics;
     /// use metrics_exporter_prometheus::PrometheusBuilder;
     ///

@@ -25,9 +25,9 @@ use crate::subscription::Subscription;
 /// ```no_run
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use coflight_cluster::Cluster;
-/// use coflight_redis::Redis;
-/// use coflight_tokio::Tokio;
+/// use coflight::cluster::Cluster;
+/// use coflight::redis::Redis;
+/// use coflight::Tokio;
 ///
 /// let redis = Redis::open("redis://127.0.0.1/")?;
 /// let users: Cluster<u64, String, _, _> = Cluster::new("users", redis.clone(), Tokio::current());
@@ -56,7 +56,7 @@ struct Inner {
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::time::Duration;
-/// use coflight_redis::{Redis, redis::Client};
+/// use coflight::redis::{Redis, redis::Client};
 ///
 /// let client = Client::open("redis+unix:///run/redis.sock")?;
 /// let redis = Redis::builder(client).prefix("shop").timeout(Duration::from_millis(500)).build()?;
@@ -77,7 +77,7 @@ impl Redis {
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use coflight_redis::Redis;
+    /// use coflight::redis::Redis;
     ///
     /// assert!(Redis::open("redis://127.0.0.1/").is_ok()); // whether or not there is a server
     /// assert!(Redis::open("127.0.0.1 or so").is_err());
@@ -97,7 +97,7 @@ impl Redis {
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use coflight_redis::{Redis, redis::Client};
+    /// use coflight::redis::{Redis, redis::Client};
     ///
     /// // What an address can say, and what an address cannot.
     /// let client = Client::open("redis://coflight:secret@127.0.0.1:6380/2")?;
@@ -175,7 +175,7 @@ impl Builder {
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use coflight_redis::{Redis, redis::Client};
+    /// use coflight::redis::{Redis, redis::Client};
     ///
     /// // Two installations on one server.
     /// for prefix in ["blue", "green"] {
@@ -197,9 +197,9 @@ impl Builder {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use std::time::Duration;
-    /// use coflight_cluster::Cluster;
-    /// use coflight_redis::{Redis, redis::Client};
-    /// use coflight_tokio::Tokio;
+    /// use coflight::cluster::Cluster;
+    /// use coflight::redis::{Redis, redis::Client};
+    /// use coflight::Tokio;
     ///
     /// // Callers go on without a server that does not answer for a second; its connection is given up after two.
     /// let redis = Redis::builder(Client::open("redis://127.0.0.1/")?).timeout(Duration::from_secs(2)).build()?;
@@ -218,7 +218,7 @@ impl Builder {
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use coflight_redis::{Redis, redis::Client};
+    /// use coflight::redis::{Redis, redis::Client};
     ///
     /// let redis = Redis::builder(Client::open("redis://127.0.0.1/")?).build()?;
     /// assert!(format!("{redis:?}").contains("coflight:changed")); // the channel of the default prefix

@@ -12,7 +12,6 @@ use smol::Executor;
 /// A smol executor, for [`Builder::runtime`](coflight_core::Builder::runtime).
 ///
 /// ```
-/// # mod coflight { pub use {coflight_core::*, coflight_smol::Smol}; }
 /// use std::future::pending;
 /// use std::time::Duration;
 /// use coflight::{Error, Group, Smol};
@@ -33,7 +32,6 @@ impl Smol {
     /// The global executor, that of [`smol::spawn`].
     ///
     /// ```
-    /// # mod coflight { pub use {coflight_core::*, coflight_smol::Smol}; }
     /// use coflight::{Group, Smol};
     ///
     /// let flights: Group<u64, u64, Smol> = Group::with_runtime(Smol::global());
@@ -47,7 +45,6 @@ impl Smol {
     /// An executor of the user's own.
     ///
     /// ```
-    /// # mod coflight { pub use {coflight_core::*, coflight_smol::Smol}; }
     /// use std::sync::Arc;
     /// use coflight::{Group, Smol};
     /// use smol::Executor;
@@ -100,7 +97,6 @@ impl Clock for Smol {
 /// The future of [`Smol`]'s timer.
 ///
 /// ```
-/// # mod coflight { pub use {coflight_core::*, coflight_smol::Smol}; }
 /// use std::time::Duration;
 /// use coflight::{Clock, Smol, Timer};
 ///

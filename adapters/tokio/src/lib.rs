@@ -13,7 +13,6 @@ use tokio::time::Instant;
 /// runtimes. The runtime must have its time driver enabled for timers, as `#[tokio::main]` does.
 ///
 /// ```
-/// # mod coflight { pub use {coflight_core::*, coflight_tokio::*}; }
 /// use std::future::pending;
 /// use std::time::Duration;
 /// use coflight::{Error, Group, Tokio};
@@ -37,7 +36,6 @@ impl Tokio {
     /// The runtime this is called in.
     ///
     /// ```
-    /// # mod coflight { pub use {coflight_core::*, coflight_tokio::*}; }
     /// use coflight::{Error, Group, Tokio};
     ///
     /// #[tokio::main]
@@ -60,7 +58,6 @@ impl Tokio {
     /// The runtime this is called in, if any.
     ///
     /// ```
-    /// # mod coflight { pub use {coflight_core::*, coflight_tokio::*}; }
     /// use coflight::Tokio;
     ///
     /// assert!(Tokio::try_current().is_err());
@@ -81,7 +78,6 @@ impl Tokio {
     /// The runtime behind `handle`.
     ///
     /// ```
-    /// # mod coflight { pub use {coflight_core::*, coflight_tokio::*}; }
     /// use std::thread;
     /// use coflight::{Group, Tokio};
     /// use tokio::runtime::{Builder, Runtime};
@@ -110,7 +106,6 @@ impl Tokio {
     /// callers run the work themselves. Runtimes whose time is paused each have a time of their own, so share no such group between them.
     ///
     /// ```
-    /// # mod coflight { pub use {coflight_core::*, coflight_tokio::*}; }
     /// use std::sync::LazyLock;
     /// use coflight::{Group, Tokio};
     /// use tokio::runtime::Runtime;

@@ -30,7 +30,7 @@ use crate::error::Error;
 ///
 /// ```
 /// # futures_lite::future::block_on(async {
-/// use coflight_tower::{BoxError, CoalesceLayer};
+/// use coflight::tower::{BoxError, CoalesceLayer};
 /// use http::{Request, Response, StatusCode};
 /// use tower::{ServiceBuilder, ServiceExt, service_fn};
 ///
@@ -66,7 +66,7 @@ impl<S> Layer<S> for AnswerLayer {
 ///
 /// ```
 /// # futures_lite::future::block_on(async {
-/// use coflight_tower::{Answer, Coalesce, CoalesceLayer};
+/// use coflight::tower::{Answer, Coalesce, CoalesceLayer};
 /// use http::{Request, Response};
 /// use tower::{Layer, ServiceExt, service_fn};
 ///
@@ -106,7 +106,7 @@ pin_project! {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// use coflight_tower::CoalesceLayer;
+    /// use coflight::tower::CoalesceLayer;
     /// use http::{Request, Response};
     /// use tower::{Service, ServiceBuilder, service_fn};
     ///
@@ -143,10 +143,10 @@ impl Error {
     /// The status that says it best: see [`AnswerLayer`].
     ///
     /// ```
-    /// use coflight_tower::Error;
+    /// use coflight::tower::Error;
     /// use http::StatusCode;
     ///
-    /// let error = Error::from(coflight_core::Error::TimedOut);
+    /// let error = Error::from(coflight::Error::TimedOut);
     /// assert_eq!(error.status(), StatusCode::GATEWAY_TIMEOUT);
     /// ```
     #[must_use]
@@ -165,11 +165,11 @@ impl Error {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// use coflight_tower::Error;
+    /// use coflight::tower::Error;
     /// use http::header::RETRY_AFTER;
     /// use http_body_util::BodyExt;
     ///
-    /// let error = Error::from(coflight_core::Error::Full);
+    /// let error = Error::from(coflight::Error::Full);
     /// // The body of the other responses of the service is a `String`.
     /// let response = error.answer::<String>();
     /// assert_eq!((response.status().as_u16(), &response.headers()[RETRY_AFTER]), (503, &"1".parse()?));

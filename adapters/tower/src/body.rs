@@ -20,7 +20,7 @@ pin_project! {
     /// ```
     /// # futures_lite::future::block_on(async {
     /// use http_body_util::BodyExt;
-    /// # use coflight_tower::CoalesceLayer;
+    /// # use coflight::tower::CoalesceLayer;
     /// # use http::{Request, Response};
     /// # use tower::{Layer, ServiceExt, service_fn};
     /// # let get = |uri: &str| Request::get(uri).body(String::new()).unwrap();

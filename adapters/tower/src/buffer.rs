@@ -17,7 +17,7 @@ use http_body::Frame;
 /// # futures_lite::future::block_on(async {
 /// # use std::convert::Infallible;
 /// use bytes::Bytes;
-/// use coflight_tower::{Beyond, CoalesceLayer, Error};
+/// use coflight::tower::{Beyond, CoalesceLayer, Error};
 /// use http_body_util::{BodyExt, StreamBody};
 /// # use futures_util::stream;
 /// # use http::{Request, Response};

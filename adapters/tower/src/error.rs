@@ -9,7 +9,7 @@ use coflight_core::{SharedError, TryError};
 /// ```
 /// # futures_lite::future::block_on(async {
 /// use std::io;
-/// use coflight_tower::{BoxError, CoalesceLayer, Error};
+/// use coflight::tower::{BoxError, CoalesceLayer, Error};
 /// # use http::{Request, Response};
 /// # use tower::{Layer, ServiceExt, service_fn};
 ///
@@ -32,9 +32,9 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// ```
 /// # futures_lite::future::block_on(async {
-/// use coflight_core::Group;
-/// use coflight_tower::{CoalesceLayer, Error};
-/// # use coflight_tower::BoxError;
+/// use coflight::Group;
+/// use coflight::tower::{CoalesceLayer, Error};
+/// # use coflight::tower::BoxError;
 /// # use http::{Request, Response};
 /// # use tower::{Layer, ServiceExt, service_fn};
 /// # let get = |uri: &str| Request::get(uri).body(String::new()).unwrap();
@@ -44,7 +44,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// let reading = pages.clone().oneshot(get("/1")).await?; // in flight until its body is read
 /// let what = match pages.oneshot(get("/2")).await {
 ///     Ok(_) => "a response",
-///     Err(Error::Flight(coflight_core::Error::Full)) => "too many at a time",
+///     Err(Error::Flight(coflight::Error::Full)) => "too many at a time",
 ///     Err(Error::Service(_)) => "the upstream failed",
 ///     Err(_) => "something else",
 /// };

@@ -22,8 +22,8 @@ use crate::key::HttpKey;
 ///
 /// ```
 /// use std::hash::RandomState;
-/// use coflight_core::Group;
-/// use coflight_tower::{CoalesceLayer, HttpGroup};
+/// use coflight::Group;
+/// use coflight::tower::{CoalesceLayer, HttpGroup};
 ///
 /// // Keep a clone: it is how to look at the flights, and to end them.
 /// let flights: HttpGroup<_, _> = Group::builder().hasher(RandomState::new()).max_flights(1000).build();
@@ -38,8 +38,8 @@ type Outcome = Result<Shared, SharedError<BoxError>>;
 ///
 /// ```
 /// # futures_lite::future::block_on(async {
-/// use coflight_core::Group;
-/// use coflight_tower::{CoalesceLayer, HttpGroup};
+/// use coflight::Group;
+/// use coflight::tower::{CoalesceLayer, HttpGroup};
 /// # use http::{Request, Response};
 /// # use tower::{Layer, ServiceExt, service_fn};
 /// # let get = |uri: &str| Request::get(uri).body(String::new()).unwrap();
@@ -65,8 +65,8 @@ impl FlightKey {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// use coflight_core::Group;
-    /// use coflight_tower::{CoalesceLayer, HttpGroup};
+    /// use coflight::Group;
+    /// use coflight::tower::{CoalesceLayer, HttpGroup};
     /// # use http::{Request, Response};
     /// # use tower::{Layer, ServiceExt, service_fn};
     /// # let get = |uri: &str| Request::get(uri).body(String::new()).unwrap();
@@ -92,8 +92,8 @@ impl FlightKey {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// use coflight_core::{Event, Group};
-    /// use coflight_tower::{CoalesceLayer, FlightKey, HttpGroup};
+    /// use coflight::{Event, Group};
+    /// use coflight::tower::{CoalesceLayer, FlightKey, HttpGroup};
     /// # use http::{Request, Response};
     /// # use tower::{Layer, ServiceExt, service_fn};
     /// # let get = |uri: &str| Request::get(uri).body(String::new()).unwrap();
@@ -159,8 +159,8 @@ impl AsKey<FlightKey> for HttpKey {
 ///
 /// ```
 /// # futures_lite::future::block_on(async {
-/// use coflight_core::TryGroup;
-/// use coflight_tower::{BoxError, CoalesceLayer, FlightKey, Shared};
+/// use coflight::TryGroup;
+/// use coflight::tower::{BoxError, CoalesceLayer, FlightKey, Shared};
 /// # use http::{Request, Response};
 /// # use tower::{Layer, ServiceExt, service_fn};
 /// # let get = |uri: &str| Request::get(uri).body(String::new()).unwrap();

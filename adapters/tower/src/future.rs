@@ -14,7 +14,7 @@ use crate::seat::Seat;
 ///
 /// ```
 /// # futures_lite::future::block_on(async {
-/// use coflight_tower::{CoalesceLayer, ResponseFuture};
+/// use coflight::tower::{CoalesceLayer, ResponseFuture};
 /// use http::{Request, Response};
 /// use tower::{Layer, Service, service_fn};
 ///

@@ -13,7 +13,7 @@ use http::{Method, Uri};
 /// request numbers in common use. Not left out unless you say so:
 ///
 /// ```
-/// use coflight_tower::{KeyPolicy, TRACING_HEADERS};
+/// use coflight::tower::{KeyPolicy, TRACING_HEADERS};
 ///
 /// let policy = KeyPolicy::new().ignore(TRACING_HEADERS);
 /// let key = |id| {
@@ -44,7 +44,7 @@ const OF_THE_CONNECTION: [HeaderName; 3] =
 /// It holds credentials in the clear, as the request does; neither [`Debug`] nor [`Display`](fmt::Display) shows them, nor the values of a query.
 ///
 /// ```
-/// use coflight_tower::KeyPolicy;
+/// use coflight::tower::KeyPolicy;
 /// use http::Request;
 ///
 /// let of = |user| {
@@ -72,7 +72,7 @@ impl HttpKey {
     /// Whatever it leaves out, one caller may get of another.** [`KeyPolicy::key`] is the safe start: add to what it returns.
     ///
     /// ```
-    /// use coflight_tower::HttpKey;
+    /// use coflight::tower::HttpKey;
     ///
     /// // For a service that looks at the path and at nothing else.
     /// let key = HttpKey::new("GET /logo.svg");
@@ -87,7 +87,7 @@ impl HttpKey {
     /// The same, and one thing more that must be equal. `name` says what it is, so that two kinds of things are never taken for each other.
     ///
     /// ```
-    /// use coflight_tower::{HttpKey, KeyPolicy};
+    /// use coflight::tower::{HttpKey, KeyPolicy};
     /// use http::Request;
     ///
     /// let (request, ()) = Request::get("/report").body(()).unwrap().into_parts();
@@ -168,7 +168,7 @@ fn add_header(parts: &mut Vec<u8>, kind: &[u8], name: &HeaderName, headers: &Hea
 /// in the key (feature `axum`, on by default); and with authentication that is of the connection and not of the request, as NTLM and Negotiate are.
 ///
 /// ```
-/// use coflight_tower::{KeyPolicy, TRACING_HEADERS};
+/// use coflight::tower::{KeyPolicy, TRACING_HEADERS};
 /// use http::Request;
 ///
 /// let policy = KeyPolicy::new().ignore(TRACING_HEADERS);
@@ -191,7 +191,7 @@ impl KeyPolicy {
     /// Every header counts.
     ///
     /// ```
-    /// use coflight_tower::KeyPolicy;
+    /// use coflight::tower::KeyPolicy;
     /// use http::Request;
     ///
     /// let key = |agent: &str| {
@@ -211,7 +211,7 @@ impl KeyPolicy {
     /// **Never one that says who asks or what they may see.**
     ///
     /// ```
-    /// use coflight_tower::KeyPolicy;
+    /// use coflight::tower::KeyPolicy;
     /// use http::{Request, header::USER_AGENT};
     ///
     /// // The service answers all browsers alike.
@@ -231,7 +231,7 @@ impl KeyPolicy {
     /// Adds what the headers do not say: a user that a layer in front of this one found out, a client's certificate, its address.
     ///
     /// ```
-    /// use coflight_tower::KeyPolicy;
+    /// use coflight::tower::KeyPolicy;
     ///
     /// #[derive(Clone)]
     /// struct UserId(u64);
@@ -255,7 +255,7 @@ impl KeyPolicy {
     /// The key of a request; none if it must not be coalesced.
     ///
     /// ```
-    /// use coflight_tower::KeyPolicy;
+    /// use coflight::tower::KeyPolicy;
     /// use http::Request;
     ///
     /// let policy = KeyPolicy::new();
@@ -299,7 +299,7 @@ impl KeyPolicy {
     /// asks. For logs.
     ///
     /// ```
-    /// use coflight_tower::KeyPolicy;
+    /// use coflight::tower::KeyPolicy;
     /// use http::Request;
     ///
     /// let (request, ()) = Request::post("https://ada:secret@example.org/login?next=/").body(()).unwrap().into_parts();

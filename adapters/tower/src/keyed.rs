@@ -14,8 +14,8 @@ use tower_service::Service;
 /// Coalesces the calls of any service whose requests have keys. The response must be `Clone`, the error need not be.
 ///
 /// ```
-/// use coflight_core::TryGroup;
-/// use coflight_tower::KeyedLayer;
+/// use coflight::TryGroup;
+/// use coflight::tower::KeyedLayer;
 /// use tower::{ServiceBuilder, ServiceExt, service_fn};
 ///
 /// # futures_lite::future::block_on(async {
@@ -38,8 +38,8 @@ impl<F, K, T, E, R, H> KeyedLayer<F, K, T, E, R, H> {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// use coflight_core::{Group, TryGroup};
-    /// use coflight_tower::KeyedLayer;
+    /// use coflight::{Group, TryGroup};
+    /// use coflight::tower::KeyedLayer;
     /// use tower::{Layer, ServiceExt, service_fn};
     ///
     /// #[derive(Clone)]
@@ -75,8 +75,8 @@ impl<F, K, T, E, R, H, S> Layer<S> for KeyedLayer<F, K, T, E, R, H> {
 ///
 /// ```
 /// # futures_lite::future::block_on(async {
-/// use coflight_core::TryGroup;
-/// use coflight_tower::KeyedLayer;
+/// use coflight::TryGroup;
+/// use coflight::tower::KeyedLayer;
 /// use futures_lite::future::{yield_now, zip};
 /// use tower::{Layer, ServiceExt, service_fn};
 ///
@@ -102,8 +102,8 @@ pub struct Keyed<S, F, K, T, E, R = NoRuntime, H = DefaultHashBuilder> {
 /// ```
 /// # futures_lite::future::block_on(async {
 /// use std::io;
-/// use coflight_core::{TryError, TryGroup};
-/// use coflight_tower::{KeyedFuture, KeyedLayer};
+/// use coflight::{TryError, TryGroup};
+/// use coflight::tower::{KeyedFuture, KeyedLayer};
 /// use tower::{Layer, Service, service_fn};
 ///
 /// let layer = KeyedLayer::new(TryGroup::new(), |id: &u64| Some(*id));

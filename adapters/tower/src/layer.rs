@@ -21,8 +21,8 @@ type KeyOf = Arc<dyn Fn(&Parts) -> Option<HttpKey> + Send + Sync>;
 ///
 /// ```
 /// # futures_lite::future::block_on(async {
-/// use coflight_core::Group;
-/// use coflight_tower::{CoalesceLayer, KeyPolicy, TRACING_HEADERS};
+/// use coflight::Group;
+/// use coflight::tower::{CoalesceLayer, KeyPolicy, TRACING_HEADERS};
 /// use http::{Request, Response};
 /// use tower::{Layer, ServiceExt, service_fn};
 ///
@@ -85,8 +85,8 @@ impl CoalesceLayer {
     /// ```
     /// # futures_lite::future::block_on(async {
     /// use std::hash::RandomState;
-    /// use coflight_core::Group;
-    /// use coflight_tower::{CoalesceLayer, HttpGroup};
+    /// use coflight::Group;
+    /// use coflight::tower::{CoalesceLayer, HttpGroup};
     /// # use http::{Request, Response};
     /// # use tower::{Layer, ServiceExt, service_fn};
     /// # let get = |uri: &str| Request::get(uri).body(String::new()).unwrap();
@@ -124,7 +124,7 @@ impl CoalesceLayer {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// use coflight_tower::{CoalesceLayer, KeyPolicy, Part, TRACING_HEADERS};
+    /// use coflight::tower::{CoalesceLayer, KeyPolicy, Part, TRACING_HEADERS};
     /// # use http::{Request, Response};
     /// # use tower::{Layer, ServiceExt, service_fn};
     /// # let upstream = service_fn(|_: Request<String>| async {
@@ -151,7 +151,7 @@ impl CoalesceLayer {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// use coflight_tower::{CoalesceLayer, KeyPolicy, Part};
+    /// use coflight::tower::{CoalesceLayer, KeyPolicy, Part};
     /// # use http::{Request, Response};
     /// # use tower::{Layer, ServiceExt, service_fn};
     /// # let get = |uri: &str| Request::get(uri).body(String::new()).unwrap();
@@ -181,7 +181,7 @@ impl CoalesceLayer {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// use coflight_tower::{CoalesceLayer, HttpKey, Part};
+    /// use coflight::tower::{CoalesceLayer, HttpKey, Part};
     /// use http::{Request, Response};
     /// use tower::{Layer, ServiceExt, service_fn};
     ///
@@ -215,7 +215,7 @@ impl CoalesceLayer {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// use coflight_tower::{CoalesceLayer, Part};
+    /// use coflight::tower::{CoalesceLayer, Part};
     /// use http_body_util::BodyExt;
     /// # use http::{Request, Response};
     /// # use tower::{Layer, ServiceExt, service_fn};
@@ -246,7 +246,7 @@ impl CoalesceLayer {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// use coflight_tower::CoalesceLayer;
+    /// use coflight::tower::CoalesceLayer;
     /// use http_body_util::BodyExt;
     /// # use http::{Request, Response};
     /// # use tower::{Layer, ServiceExt, service_fn};
@@ -275,7 +275,7 @@ impl CoalesceLayer {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// use coflight_tower::{Beyond, CoalesceLayer};
+    /// use coflight::tower::{Beyond, CoalesceLayer};
     /// use http_body_util::BodyExt;
     /// # use http::{Request, Response};
     /// # use tower::{Layer, ServiceExt, service_fn};
@@ -306,7 +306,7 @@ impl CoalesceLayer {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// use coflight_tower::CoalesceLayer;
+    /// use coflight::tower::CoalesceLayer;
     /// use http::HeaderName;
     /// # use http::{Request, Response};
     /// # use tower::{Layer, ServiceExt, service_fn};
@@ -333,7 +333,7 @@ impl CoalesceLayer {
     /// ```
     /// # futures_lite::future::block_on(async {
     /// use axum::{Router, body::Body, routing::get};
-    /// use coflight_tower::CoalesceLayer;
+    /// use coflight::tower::CoalesceLayer;
     /// use http::Request;
     /// use tower::ServiceExt;
     ///

@@ -20,8 +20,8 @@ use crate::seat::Seat;
 ///
 /// ```
 /// # futures_lite::future::block_on(async {
-/// use coflight_tower::Part;
-/// # use coflight_tower::CoalesceLayer;
+/// use coflight::tower::Part;
+/// # use coflight::tower::CoalesceLayer;
 /// # use http::{Request, Response};
 /// # use tower::{Layer, ServiceExt, service_fn};
 /// # let get = |uri: &str| Request::get(uri).body(String::new()).unwrap();
@@ -52,7 +52,7 @@ impl Part {
     /// `led`, `joined` or `alone`.
     ///
     /// ```
-    /// use coflight_tower::Part;
+    /// use coflight::tower::Part;
     ///
     /// assert_eq!(Part::Joined.name(), "joined"); // as in the header
     /// ```
@@ -72,7 +72,7 @@ impl Part {
 /// ```
 /// # futures_lite::future::block_on(async {
 /// use std::sync::atomic::{AtomicU64, Ordering};
-/// use coflight_tower::{Coalesce, CoalesceLayer};
+/// use coflight::tower::{Coalesce, CoalesceLayer};
 /// use http::{Request, Response};
 /// use tower::{Layer, ServiceExt, service_fn};
 ///
@@ -108,7 +108,7 @@ impl<S> Coalesce<S> {
     /// The service inside.
     ///
     /// ```
-    /// use coflight_tower::CoalesceLayer;
+    /// use coflight::tower::CoalesceLayer;
     /// use tower::Layer;
     ///
     /// #[derive(Clone)]
@@ -128,7 +128,7 @@ impl<S> Coalesce<S> {
     /// ```
     /// # futures_lite::future::block_on(async {
     /// use http_body_util::BodyExt;
-    /// # use coflight_tower::CoalesceLayer;
+    /// # use coflight::tower::CoalesceLayer;
     /// # use http::{Request, Response};
     /// # use tower::{Layer, ServiceExt, service_fn};
     /// # let get = |uri: &str| Request::get(uri).body(String::new()).unwrap();

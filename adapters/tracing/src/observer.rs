@@ -14,7 +14,6 @@ use crate::spans::Pass;
 /// traced, else the current one.
 ///
 /// ```
-/// # mod coflight { pub use {coflight_core::*, coflight_tracing::*}; }
 /// use coflight::{Group, Tracing};
 /// use tracing::Level;
 /// # use std::sync::{Arc, Mutex};
@@ -52,7 +51,6 @@ impl Tracing {
     /// With the [default levels](Self::default_level).
     ///
     /// ```
-    /// # mod coflight { pub use {coflight_core::*, coflight_tracing::*}; }
     /// use coflight::{Group, Tracing};
     /// # use std::sync::{Arc, Mutex};
     /// # #[derive(Clone, Default)]
@@ -91,7 +89,6 @@ impl Tracing {
     /// Chooses the level for each kind of event; `None`: it is not told. Spans are linked all the same.
     ///
     /// ```
-    /// # mod coflight { pub use {coflight_core::*, coflight_tracing::*}; }
     /// use coflight::{EventKind, Group, Tracing};
     /// # use std::sync::{Arc, Mutex};
     /// # #[derive(Clone, Default)]
@@ -132,7 +129,6 @@ impl Tracing {
     /// cancelled, released, handed over, overtaken. `DEBUG` for everything else.
     ///
     /// ```
-    /// # mod coflight { pub use {coflight_core::*, coflight_tracing::*}; }
     /// use coflight::{EventKind, Tracing};
     /// use tracing::Level;
     ///

@@ -18,7 +18,6 @@ use crate::work::Ticket;
 /// Gives a call spans: `flights.call().traced().run(…)`.
 ///
 /// ```
-/// # mod coflight { pub use {coflight_core::*, coflight_tracing::*}; }
 /// use coflight::{Group, Traced};
 /// use tracing::Span;
 /// # tracing_subscriber::fmt().with_writer(std::io::sink).init();
@@ -51,7 +50,6 @@ impl<'g, K, V, R, S> Traced for Call<'g, K, V, R, S> {
 /// One call to come, with spans. From [`Traced::traced`].
 ///
 /// ```
-/// # mod coflight { pub use {coflight_core::*, coflight_tracing::*}; }
 /// use coflight::{Group, Traced};
 /// # tracing_subscriber::fmt().with_writer(std::io::sink).init();
 ///
@@ -71,7 +69,6 @@ impl<'g, K, V, R, S: BuildHasher> TracedCall<'g, K, V, R, S> {
     /// [`Call::run`], in spans.
     ///
     /// ```
-    /// # mod coflight { pub use {coflight_core::*, coflight_tracing::*}; }
     /// use coflight::{Group, Traced};
     /// use tracing::Span;
     /// # tracing_subscriber::fmt().with_writer(std::io::sink).init();
@@ -97,7 +94,6 @@ impl<'g, K, V, R, S: BuildHasher> TracedCall<'g, K, V, R, S> {
     /// [`Call::relay`], in spans.
     ///
     /// ```
-    /// # mod coflight { pub use {coflight_core::*, coflight_tracing::*}; }
     /// use coflight::{Group, Traced};
     /// use tracing::Span;
     /// # tracing_subscriber::fmt().with_writer(std::io::sink).init();
@@ -126,7 +122,6 @@ impl<'g, K, V, R, S: BuildHasher> TracedCall<'g, K, V, R, S> {
     /// Here with a runtime that gives each task a thread:
     ///
     /// ```
-    /// # mod coflight { pub use {coflight_core::*, coflight_tracing::*}; }
     /// use coflight::{Group, Traced};
     /// use tracing::Span;
     /// # tracing_subscriber::fmt().with_writer(std::io::sink).init();
@@ -161,7 +156,6 @@ impl<'g, K, V, R, S: BuildHasher> TracedCall<'g, K, V, R, S> {
     /// [`Call::run_blocking`], in spans.
     ///
     /// ```
-    /// # mod coflight { pub use {coflight_core::*, coflight_tracing::*}; }
     /// use coflight::{Group, Traced};
     /// use tracing::Span;
     /// # tracing_subscriber::fmt().with_writer(std::io::sink).init();
@@ -195,7 +189,6 @@ impl<'g, K, T, E, R, S: BuildHasher> TracedCall<'g, K, Result<T, SharedError<E>>
     /// [`Call::try_run`], in spans.
     ///
     /// ```
-    /// # mod coflight { pub use {coflight_core::*, coflight_tracing::*}; }
     /// use coflight::{Traced, TryGroup};
     /// use tracing::Span;
     /// # tracing_subscriber::fmt().with_writer(std::io::sink).init();
@@ -221,7 +214,6 @@ impl<'g, K, T, E, R, S: BuildHasher> TracedCall<'g, K, Result<T, SharedError<E>>
     /// [`Call::try_relay`], in spans.
     ///
     /// ```
-    /// # mod coflight { pub use {coflight_core::*, coflight_tracing::*}; }
     /// use coflight::{Traced, TryGroup};
     /// use tracing::Span;
     /// # tracing_subscriber::fmt().with_writer(std::io::sink).init();
@@ -255,7 +247,6 @@ impl<'g, K, T, E, R, S: BuildHasher> TracedCall<'g, K, Result<T, SharedError<E>>
     /// Here with a runtime that gives each task a thread:
     ///
     /// ```
-    /// # mod coflight { pub use {coflight_core::*, coflight_tracing::*}; }
     /// use coflight::{Traced, TryGroup};
     /// use tracing::Span;
     /// # tracing_subscriber::fmt().with_writer(std::io::sink).init();
@@ -295,7 +286,6 @@ impl<'g, K, T, E, R, S: BuildHasher> TracedCall<'g, K, Result<T, SharedError<E>>
     /// [`Call::try_run_blocking`], in spans.
     ///
     /// ```
-    /// # mod coflight { pub use {coflight_core::*, coflight_tracing::*}; }
     /// use coflight::{Traced, TryGroup};
     /// use tracing::Span;
     /// # tracing_subscriber::fmt().with_writer(std::io::sink).init();
@@ -342,7 +332,6 @@ pin_project! {
     /// The future of a traced call: polled, and dropped, in the call's span. As lazy and cancel safe as the verb's own future.
     ///
     /// ```
-    /// # mod coflight { pub use {coflight_core::*, coflight_tracing::*}; }
     /// use coflight::{Group, Traced};
     /// use tracing::Span;
     /// # tracing_subscriber::fmt().with_writer(std::io::sink).init();
@@ -369,7 +358,6 @@ impl<Fut> InSpan<Fut> {
     /// The call's span, for fields and events of your own.
     ///
     /// ```
-    /// # mod coflight { pub use {coflight_core::*, coflight_tracing::*}; }
     /// use coflight::{Group, Traced};
     /// # tracing_subscriber::fmt().with_writer(std::io::sink).init();
     /// # futures_lite::future::block_on(async {
@@ -389,7 +377,6 @@ impl<Fut> InSpan<Fut> {
     /// Also says how the caller was served.
     ///
     /// ```
-    /// # mod coflight { pub use {coflight_core::*, coflight_tracing::*}; }
     /// use coflight::{Group, Role, Traced};
     /// # tracing_subscriber::fmt().with_writer(std::io::sink).init();
     /// # futures_lite::future::block_on(async {
