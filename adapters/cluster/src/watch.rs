@@ -29,7 +29,8 @@ pub enum ClusterEventKind {
     Resigned,
     /// The work goes on for callers of other processes, after all of this one left.
     Continued,
-    /// A work runs for this process alone: the engine was not available.
+    /// A work runs for this process, or for one of its callers, alone: the engine was not available, another's result could not be used, or the leader released
+    /// those who waited.
     Alone,
     /// A value could not travel: too large, or it could not be encoded.
     Unshareable,
