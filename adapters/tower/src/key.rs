@@ -258,7 +258,10 @@ fn original(request: &Parts) -> Option<&Uri> {
     #[cfg(feature = "axum")]
     return request.extensions.get::<axum::extract::OriginalUri>().map(|original| &original.0);
     #[cfg(not(feature = "axum"))]
-    return request.extensions.get::<std::convert::Infallible>().map(|never| match *never {});
+    {
+        let _ = request;
+        None
+    }
 }
 
 fn add_uri(parts: &mut Vec<u8>, uri: &Uri) {
