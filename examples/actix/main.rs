@@ -1,4 +1,4 @@
-//! The web service of the README in actix-web, where there is no tower: the group is in the application's data, and all workers share it.
+//! The users of the example `axum` in actix-web, where there is no tower: the group is in the application's data, and all workers share it.
 //! `cargo run --release --example actix`, then `curl http://127.0.0.1:3001/users/42` from many places at once.
 
 use std::fmt;
@@ -52,7 +52,7 @@ async fn user(users: Data<Users>, database: Data<Database>, id: Path<i64>) -> Re
 
 #[get("/stats")]
 async fn stats(database: Data<Database>) -> String {
-    format!("{}\n{} queries of {}\n", coflight::registry::overview(), database.queries(), database.name())
+    database.report()
 }
 
 #[actix_web::main]

@@ -92,10 +92,11 @@ impl Database {
         }
     }
 
-    /// How many queries it was asked.
+    /// All groups of the process, and how many queries reached this database.
     #[must_use]
-    pub fn queries(&self) -> u64 {
-        self.queries.load(Ordering::Relaxed)
+    pub fn report(&self) -> String {
+        let queries = self.queries.load(Ordering::Relaxed);
+        format!("{}\n{queries} queries of {}\n", coflight::registry::overview(), self.name())
     }
 
     /// A user, slowly.

@@ -62,7 +62,7 @@ async fn report(State(app): State<App>) -> Result<String, Failure> {
 }
 
 async fn stats(State(app): State<App>) -> String {
-    format!("{}\n{} queries of {}\n", coflight::registry::overview(), app.database.queries(), app.database.name())
+    app.database.report()
 }
 
 fn router(database: Database, board: &Board) -> Router {

@@ -135,7 +135,7 @@ fn run(args: &Args) -> Result<(), String> {
     Ok(())
 }
 
-/// All ask; with a fault, whoever leads the first key is killed before it has the result.
+/// All ask; with a fault, whoever leads most keys is killed before it has their results.
 fn play(args: &Args, processes: &mut Vec<Process>, round: u64, fault: bool) -> Result<Report, String> {
     let command = Command::Round { round, callers: args.callers, keys: args.keys, by: By::Spawn };
     for process in &mut *processes {
@@ -179,7 +179,7 @@ fn kill_a_leader(processes: &mut Vec<Process>, round: u64, report: &mut Report) 
     let Some((victim, keys)) = led.into_iter().max_by_key(|(_, keys)| *keys) else {
         return Err("nobody leads".into());
     };
-    let (victim, keys) = (victim.to_owned(), keys);
+    let victim = victim.to_owned();
     let Some(at) = processes.iter().position(|process| process.name() == victim) else {
         return Err(format!("{victim} is not there any more"));
     };

@@ -25,8 +25,6 @@ pub(crate) struct Report {
     pub(crate) failed: usize,
     /// From the moment the works may end until everyone has an answer.
     pub(crate) wall_ms: f64,
-    #[serde(skip)]
-    expected: usize,
 }
 
 /// Who led.
@@ -54,7 +52,8 @@ impl Answered {
         let mut wrong = 0;
         for answer in answers {
             *from.entry(answer.value.process.clone()).or_default() += answer.callers;
-            // A result is right if it is for what was asked, and of the execution whose token it came with.
+            // A result is right if it is for what was asked, and of the execution whose token it came with, or of an earlier one: a work that leads again goes on
+            // under a token that is greater than its own.
             if answer.value.key != answer.key || answer.token.unwrap_or_default() < answer.value.execution {
                 wrong += answer.callers;
             }
@@ -78,7 +77,6 @@ impl Report {
             wrong: 0,
             failed: 0,
             wall_ms: 0.0,
-            expected: 0,
         }
     }
 
@@ -88,12 +86,12 @@ impl Report {
 
     /// Counts, when all have answered.
     pub(crate) fn judge(&mut self) {
-        self.expected = self.answered.len() * self.callers;
+        let expected = self.answered.len() * self.callers;
         let got: usize = self.answered.iter().flat_map(|process| process.from.values()).sum();
         self.wrong = self.answered.iter().map(|process| process.wrong).sum();
         self.ok = got - self.wrong;
         // A caller that was lost has failed, too.
-        self.failed = self.expected.saturating_sub(got);
+        self.failed = expected.saturating_sub(got);
     }
 }
 

@@ -70,10 +70,13 @@ async fn a_leader_that_is_not_polled_is_replaced_within_a_lease(lab: Lab) {
     lab.until(|| b.cluster_stats().followed == 1).await;
     pass_until(&lab, LEASE, "somebody takes over", || work.begun() == 1).await;
     assert_eq!(follower.await.returned().0.unwrap(), 2);
+    // Its process resigned in its stead.
+    lab.until(|| a.cluster_stats().resigned == 1).await;
     // It is polled again when all is over: nobody leads, so it goes on where it was, for whoever comes.
     stuck.gate.open();
     assert_eq!(lab.start(parked).await.returned().0.unwrap(), 1);
-    assert_eq!((a.cluster_stats().lease_lost, a.cluster_stats().led), (1, 2));
+    let stats = a.cluster_stats();
+    assert_eq!((stats.resigned, stats.lease_lost, stats.led), (1, 1, 2));
 }
 
 /// Its result is lost to the others, because whether it got through, nobody knows.

@@ -337,6 +337,7 @@ async fn release_lets_everyone_elsewhere_go_alone(lab: Lab) {
         }
         assert_eq!(by_hand.await.returned(), (None, 2));
         assert_eq!(work.begun(), 4, "each does its own");
+        assert_eq!([a, b, c].map(|process| process.cluster_stats().alone), [0, 3, 2], "{by:?}");
     }
     assert!(lab.time().now().is_zero());
 }
@@ -359,6 +360,7 @@ async fn release_lets_everyone_beside_go_alone(lab: Lab) {
             let trip = served.trip.unwrap();
             assert_eq!((value.unwrap(), trip.place, trip.token), (1, Place::Alone, None), "{by:?}");
         }
+        assert_eq!(a.cluster_stats().alone, 3, "{by:?}");
     }
     assert!(lab.time().now().is_zero());
 }

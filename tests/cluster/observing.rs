@@ -1,5 +1,6 @@
 //! What can be seen of what happens between processes: metrics, spans, and traces that meet.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use coflight::cluster::{ClusterEvent, ClusterEventKind, ClusterMetrics, ClusterObserver, Outage, Propagation, Trip};
@@ -7,7 +8,12 @@ use coflight_tests::*;
 
 use crate::common::*;
 
-matrix!(the_trace_of_an_execution_reaches_its_followers, observers_and_counts_agree, prometheus_has_the_names);
+matrix!(
+    the_trace_of_an_execution_reaches_its_followers,
+    observers_and_counts_agree,
+    a_resignation_counts_if_it_got_there,
+    prometheus_has_the_names,
+);
 
 /// Contexts are whatever the caller's task says they are.
 #[derive(Clone, Default)]
@@ -87,6 +93,29 @@ async fn observers_and_counts_agree(lab: Lab) {
     assert_eq!(seen, [ClusterEventKind::Followed, ClusterEventKind::Succeeded, ClusterEventKind::Published]);
     let stats = a.cluster_stats();
     assert_eq!((stats.followed, stats.succeeded, stats.published, stats.led), (1, 1, 1, 0));
+}
+
+async fn a_resignation_counts_if_it_got_there(lab: Lab) {
+    for (fail, resigned) in [(0, 1), (1, 1), (usize::MAX, 0)] {
+        let engine = {
+            let tries = AtomicUsize::new(0);
+            Fronted::new(&engine(&lab), move |operation, _| {
+                let fails = operation == "resign" && tries.fetch_add(1, Ordering::SeqCst) < fail;
+                if fails { Fate::Failed } else { Fate::Answered }
+            })
+        };
+        let kinds = Kinds::default();
+        let a: Process<u32, Fronted> = building(&lab, &engine, "a").watch(kinds.clone()).build();
+        let work = Job::default();
+        let leader = lab.start(call(By::Run, &a, KEY, work.value(1)));
+        lab.until(|| work.begun() == 1).await;
+        leader.abort();
+        assert!(matches!(leader.await, Ended::Dropped));
+        settle(&lab, engine, [a]).await;
+        let told = kinds.0.lock().unwrap().clone();
+        let count = told.iter().filter(|kind| **kind == ClusterEventKind::Resigned).count();
+        assert_eq!(count, resigned, "{fail} fail: {told:?}");
+    }
 }
 
 async fn prometheus_has_the_names(lab: Lab) {

@@ -1,6 +1,6 @@
 //! What is shown, as it was at a moment. Taken once a second by one task, for all who look, and only while somebody does.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use coflight_core::{FlightState, Overview, Stats, registry};
@@ -18,8 +18,10 @@ const VIEWERS: usize = 64;
 pub(crate) struct Sampler {
     notable: Arc<Notable>,
     /// To those who look; none if the task is not running.
-    samples: Mutex<Option<watch::Sender<Arc<str>>>>,
+    samples: Mutex<Option<Samples>>,
 }
+
+type Samples = watch::Sender<Arc<str>>;
 
 #[derive(Serialize)]
 struct Sample {
@@ -59,15 +61,17 @@ impl Sampler {
 
     /// The samples from now on, the first at once. None: too many look already.
     pub(crate) fn watch(self: &Arc<Self>) -> Option<watch::Receiver<Arc<str>>> {
-        let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
-        // A sender whose task is gone, with the runtime that it ran on, is of no use.
-        if let Some(running) = samples.as_ref().filter(|sender| sender.receiver_count() > 0) {
-            // One of them is the task's own.
-            let mut receiver = (running.receiver_count() <= VIEWERS).then(|| running.subscribe())?;
-            receiver.mark_changed();
-            return Some(receiver);
+        if let Some(joined) = join(&self.lock()) {
+            return joined;
         }
-        let sender = watch::Sender::new(self.take());
+        // Users' own ways to show keys run before the lock.
+        let first = self.take();
+        let mut samples = self.lock();
+        if let Some(joined) = join(&samples) {
+            // Somebody else came meanwhile.
+            return joined;
+        }
+        let sender = watch::Sender::new(first);
         let mut receiver = sender.subscribe();
         receiver.mark_changed();
         *samples = Some(sender.clone());
@@ -75,12 +79,16 @@ impl Sampler {
         Some(receiver)
     }
 
+    fn lock(&self) -> MutexGuard<'_, Option<Samples>> {
+        self.samples.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// `alive` says, by being there, that this task is.
-    async fn run(self: Arc<Self>, sender: watch::Sender<Arc<str>>, alive: watch::Receiver<Arc<str>>) {
+    async fn run(self: Arc<Self>, sender: Samples, alive: watch::Receiver<Arc<str>>) {
         loop {
             tokio::time::sleep(EVERY).await;
             {
-                let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut samples = self.lock();
                 if sender.receiver_count() <= 1 {
                     // Under the lock, so that nobody comes and finds it running.
                     *samples = None;
@@ -98,6 +106,18 @@ impl Sampler {
         let sample = Sample { slowest, errors, ..Sample::of(registry::overview()) };
         serde_json::to_string(&sample).unwrap_or_default().into()
     }
+}
+
+/// Looks with the others, if there is a task that samples for them; not if they are too many.
+fn join(samples: &Option<Samples>) -> Option<Option<watch::Receiver<Arc<str>>>> {
+    // A sender whose task is gone, with the runtime that it ran on, is of no use.
+    let running = samples.as_ref().filter(|sender| sender.receiver_count() > 0)?;
+    // One of them is the task's own.
+    Some((running.receiver_count() <= VIEWERS).then(|| {
+        let mut receiver = running.subscribe();
+        receiver.mark_changed();
+        receiver
+    }))
 }
 
 impl Sample {

@@ -1,6 +1,9 @@
 //! Who may see the board, and what it says.
 
+use std::cell::RefCell;
+use std::fmt;
 use std::net::SocketAddr;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use axum::Router;
@@ -9,10 +12,11 @@ use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode, header};
 use axum::response::Response;
 use coflight_board::Board;
-use coflight_core::{Entry, Error, TryGroup};
-use futures_util::StreamExt;
+use coflight_core::{Entry, Error, Group, TryGroup};
+use futures_util::{FutureExt, StreamExt};
 use http_body_util::BodyExt;
 use serde_json::Value;
+use tokio::runtime::Handle;
 use tower::ServiceExt;
 
 const HERE: &str = "127.0.0.1:5000";
@@ -219,6 +223,38 @@ async fn the_slowest_come_first_and_are_few() {
     let errors: Vec<_> =
         named(&sample["errors"], "group", "slowest-test").iter().map(|ended| ended["key"].clone()).collect();
     assert_eq!((errors.len(), &errors[0], &errors[49]), (50, &"99".into(), &"1".into()));
+}
+
+thread_local! {
+    /// Who looks at the board when a key is shown on this thread, once.
+    static LOOKS: RefCell<Option<Board>> = const { RefCell::new(None) };
+}
+
+fn looks(key: &u32, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if let Some(board) = LOOKS.take() {
+        drop(events(&board).now_or_never().expect("it waits for nobody"));
+    }
+    write!(f, "{key}")
+}
+
+/// Whatever of the user's the board calls may call the board.
+#[tokio::test]
+async fn whoever_shows_a_key_may_look_at_the_board() {
+    let flights: Group<u32, u32> = Group::builder().name("looks-test").show_keys(looks).build();
+    let Entry::Leader(_leader) = flights.enter(&1) else { panic!("somebody else leads") };
+    let (done, looked) = mpsc::channel();
+    let runtime = Handle::current();
+    // On a thread of its own, which may hang.
+    std::thread::spawn(move || {
+        let board = Board::new();
+        LOOKS.set(Some(board.clone()));
+        let mut stream = runtime.block_on(events(&board));
+        assert!(LOOKS.take().is_none());
+        let _ = done.send(runtime.block_on(sample(&mut stream)));
+    });
+    let looked = tokio::task::spawn_blocking(move || looked.recv_timeout(Duration::from_secs(60))).await.unwrap();
+    let sample = looked.expect("nobody hangs");
+    assert_eq!(named(&sample["flights"], "group", "looks-test")[0]["key"], "1");
 }
 
 #[tokio::test(start_paused = true)]

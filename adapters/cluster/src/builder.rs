@@ -117,7 +117,7 @@ where
     }
 }
 
-/// What concerns all processes.
+/// What concerns what happens between processes. What all of them must choose alike says so.
 impl<K, V, En, R, S> Builder<K, V, En, R, S> {
     /// For how long a leader may be silent before somebody else takes over. It renews three times in that time. The default is 3 s, the least 10 ms.
     ///

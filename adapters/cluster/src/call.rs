@@ -17,6 +17,7 @@ use crate::group::Inner;
 use crate::landing::{Delivered, Undelivered, alone};
 use crate::lease::Lease;
 use crate::served::{Answer, Place, Served, Trip};
+use crate::watch::ClusterEventKind;
 
 /// What a verb does: asks by the local group's verb, with a work that goes to the engine, until there is an answer. The verbs' futures have types of their own, and
 /// ask different things of the work, so that a function could not be for all.
@@ -542,7 +543,10 @@ where
         Settled::Again if slot.is_empty() => (Err(Error::LeaseLost), None),
         Settled::Again => return None,
         Settled::Alone => match slot.take() {
-            Some(work) => (Ok(work(Lease::none()).await), Some(alone(&inner.link.process))),
+            Some(work) => {
+                inner.link.watch.tell(ClusterEventKind::Alone, None, None);
+                (Ok(work(Lease::none()).await), Some(alone(&inner.link.process)))
+            }
             None => (Err(Error::LeaseLost), None),
         },
     };

@@ -142,11 +142,9 @@ impl<En: Engine, R: Runtime> Drop for Duty<En, R> {
                 let _ = time_out(&link, &lead).await;
             } else if let Some(publication) = publication {
                 let _ = publish(&link, &lead, publication, link.lease).await;
-            } else if let Ok(true) = link.insist("resign", link.lease, || link.engine.resign(&lead)).await {
+            } else if let Ok(true) = resign(&link, &lead).await {
                 // As above; nobody here had heard of it.
                 forgotten();
-            } else {
-                link.tell(ClusterEventKind::Resigned, &lead.name, Some(lead.token));
             }
         });
     }
@@ -168,6 +166,15 @@ async fn publish<En: Engine, R: Runtime>(
 fn tell_published<En: Engine, R: Runtime>(link: &Link<En, R>, lead: &Lead, published: bool) {
     let kind = if published { ClusterEventKind::Published } else { ClusterEventKind::Refused };
     link.tell(kind, &lead.name, Some(lead.token));
+}
+
+/// Gives the lease up. Returns whether the flight has an ending, so that there was nothing to give up.
+pub(crate) async fn resign<En: Engine, R: Runtime>(link: &Link<En, R>, lead: &Lead) -> Result<bool, EngineError> {
+    let ended = link.insist("resign", link.lease, || link.engine.resign(lead)).await?;
+    if !ended {
+        link.tell(ClusterEventKind::Resigned, &lead.name, Some(lead.token));
+    }
+    Ok(ended)
 }
 
 /// Tells all who are aboard, anywhere, that the flight's time is over. Returns what they are told.

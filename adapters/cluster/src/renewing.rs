@@ -8,7 +8,7 @@ use std::time::Duration;
 use coflight_core::Runtime;
 use futures_lite::future;
 
-use crate::duty::time_out;
+use crate::duty::{resign, time_out};
 use crate::engine::{Engine, EngineError, Lead, Renewed};
 use crate::lease::{Followed, Keeping, Status};
 use crate::link::Link;
@@ -71,7 +71,7 @@ impl<En: Engine, R: Runtime> Renewing<En, R> {
             }
             if !self.keeping.is_driven(sent, link.beat()) {
                 // Somebody else is to go on, without waiting for the lease to run out.
-                let _ = link.insist("resign", link.lease, || link.engine.resign(&self.lead)).await;
+                let _ = resign(link, &self.lead).await;
                 return Some(Status::Lost);
             }
             let limit = link.patience.min(link.beat());

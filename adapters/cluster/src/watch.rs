@@ -32,17 +32,19 @@ pub enum ClusterEventKind {
     Answered,
     /// It got a result that lingered.
     Lingered,
-    /// The ending of a flight that it led is there for the others.
+    /// The ending of a flight that it led is there for the others. Of a work that is done: that a flight's time was over is told to the others without this, and
+    /// without [`Refused`](Self::Refused).
     Published,
-    /// The ending came too late: the lease was lost.
+    /// The ending came too late: the lease was lost, or somebody else ended the flight.
     Refused,
     /// It lost a lease while the work ran.
     LeaseLost,
-    /// It gave a lease up: its callers left.
+    /// It gave a lease up: its callers left, or nobody drove the work.
     Resigned,
     /// The work goes on for callers of other processes, after all of this one left.
     Continued,
-    /// A work runs for this process alone: the engine was not available.
+    /// A work runs for this process, or for one of its callers, alone: the engine was not available, another's result could not be used, or the leader released
+    /// those who waited.
     Alone,
     /// A value could not travel: too large, or it could not be encoded.
     Unshareable,

@@ -133,7 +133,7 @@ const COUNTERS: [(&str, &str); 15] = [
     ("coflight_cancelled_total", "Flights that were cancelled."),
     ("coflight_abandoned_total", "Flights whose last caller left before the end."),
     ("coflight_released_total", "Flights whose leader let its followers go alone."),
-    ("coflight_handovers_total", "Calls that took over from a leader that left."),
+    ("coflight_handovers_total", "Calls that took over from a leader that left, or whose work failed and is retried."),
     ("coflight_overtakes_total", "Works that were started beside that of a slow leader."),
     ("coflight_retries_total", "Works that failed and left it to the next follower to try."),
     ("coflight_alone_total", "Released followers that ran their own work for themselves."),

@@ -140,8 +140,7 @@ impl Inner {
         key: &str,
         arguments: Vec<Vec<u8>>,
     ) -> Result<T, EngineError> {
-        let (mut connection, number) =
-            self.connection.get().await.map_err(|error| EngineError::new(error.to_string()))?;
+        let (mut connection, number) = self.connection.get().await.map_err(EngineError::new)?;
         let mut invocation = script.prepare_invoke();
         invocation.key(key);
         for argument in arguments {
@@ -350,5 +349,23 @@ fn unexpected(operation: &str, answer: &dyn fmt::Debug) -> EngineError {
 impl fmt::Debug for Redis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Redis").field("channel", &self.inner.subscription.channel).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// For who looks into the error, and not only as text.
+    #[test]
+    fn who_cannot_connect_is_told_why() {
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let inner = Redis::open(format!("redis://{closed}/")).unwrap().inner;
+        let step = inner.step::<Value>(&inner.scripts.tell, "key", Vec::new());
+        let error = inner.runtime.as_ref().unwrap().block_on(step).expect_err("nobody is there");
+        assert!(error.source().is_some(), "{error:?}");
     }
 }

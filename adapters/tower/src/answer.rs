@@ -13,8 +13,9 @@ use tower_service::Service;
 
 use crate::body::CoalescedBody;
 use crate::error::Error;
+use crate::service::Coalesce;
 
-/// Makes responses of the errors of a [`Coalesce`](crate::Coalesce) service, so that it cannot fail. From
+/// Makes responses of the errors of a [`Coalesce`] service, so that it cannot fail. From
 /// [`CoalesceLayer::answering_errors`](crate::CoalesceLayer::answering_errors).
 ///
 /// | error | status |
@@ -43,53 +44,53 @@ use crate::error::Error;
 /// assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
 /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct AnswerLayer {
     _private: (),
 }
 
 impl AnswerLayer {
     pub(crate) fn new() -> Self {
-        Self::default()
+        Self { _private: () }
     }
 }
 
-impl<S> Layer<S> for AnswerLayer {
+impl<S> Layer<Coalesce<S>> for AnswerLayer {
     type Service = Answer<S>;
 
-    fn layer(&self, inner: S) -> Answer<S> {
+    fn layer(&self, inner: Coalesce<S>) -> Answer<S> {
         Answer { inner }
     }
 }
 
-/// A service that answers its errors: see [`AnswerLayer`].
+/// A [`Coalesce`] service around `S` that answers its errors: see [`AnswerLayer`].
 ///
 /// ```
 /// # futures_lite::future::block_on(async {
-/// use coflight::tower::{Answer, Coalesce, CoalesceLayer};
+/// use coflight::tower::{Answer, CoalesceLayer};
 /// use http::{Request, Response};
 /// use tower::{Layer, ServiceExt, service_fn};
 ///
 /// let pages = service_fn(|_: Request<String>| async { Ok::<_, std::io::Error>(Response::new("page".to_owned())) });
 /// let (answering, coalescing) = CoalesceLayer::default().answering_errors();
-/// let service: Answer<Coalesce<_>> = answering.layer(coalescing.layer(pages));
+/// let service: Answer<_> = answering.layer(coalescing.layer(pages));
 /// // Its error is `Infallible`.
 /// let Ok(response) = service.oneshot(Request::get("/report").body(String::new())?).await;
 /// assert_eq!(response.status(), 200);
 /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Answer<S> {
-    inner: S,
+    inner: Coalesce<S>,
 }
 
 impl<S, B, ResB> Service<Request<B>> for Answer<S>
 where
-    S: Service<Request<B>, Response = Response<CoalescedBody<ResB>>, Error = Error>,
+    Coalesce<S>: Service<Request<B>, Response = Response<CoalescedBody<ResB>>, Error = Error>,
 {
     type Response = Response<CoalescedBody<ResB>>;
     type Error = Infallible;
-    type Future = AnswerFuture<S::Future>;
+    type Future = AnswerFuture<<Coalesce<S> as Service<Request<B>>>::Future>;
 
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         // That of `Coalesce` always is.
@@ -138,6 +139,26 @@ impl<F> fmt::Debug for AnswerFuture<F> {
         f.debug_struct("AnswerFuture").finish_non_exhaustive()
     }
 }
+
+/// What its errors become is known of that service alone, which is also always ready:
+///
+/// ```
+/// # use coflight_tower::CoalesceLayer;
+/// # use tower::{ServiceBuilder, service_fn};
+/// # let origin = service_fn(|_: http::Request<String>| async { Ok::<_, std::io::Error>(http::Response::new(String::new())) });
+/// let (answer, coalesce) = CoalesceLayer::default().answering_errors();
+/// let service = ServiceBuilder::new().layer(answer).layer(coalesce).concurrency_limit(1).service(origin);
+/// ```
+///
+/// ```compile_fail,E0277
+/// # use coflight_tower::CoalesceLayer;
+/// # use tower::{ServiceBuilder, service_fn};
+/// # let origin = service_fn(|_: http::Request<String>| async { Ok::<_, std::io::Error>(http::Response::new(String::new())) });
+/// let (answer, coalesce) = CoalesceLayer::default().answering_errors();
+/// let service = ServiceBuilder::new().layer(answer).concurrency_limit(1).layer(coalesce).service(origin);
+/// ```
+#[cfg(doctest)]
+struct AroundNothingElse;
 
 impl Error {
     /// The status that says it best: see [`AnswerLayer`].

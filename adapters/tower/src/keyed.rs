@@ -1,13 +1,13 @@
 //! The same for services that do not speak HTTP: any whose requests have keys, and whose responses can be cloned.
 
 use std::fmt;
-use std::future::poll_fn;
 use std::hash::{BuildHasher, Hash};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use coflight_core::{DefaultHashBuilder, NoRuntime, SharedError, TryError, TryGroup};
+use tower::ServiceExt;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -137,11 +137,7 @@ where
 
     fn call(&mut self, request: Req) -> Self::Future {
         let key = (self.key)(&request);
-        let mut inner = self.inner.clone();
-        let work = async move {
-            poll_fn(|cx| inner.poll_ready(cx)).await?;
-            inner.call(request).await
-        };
+        let work = self.inner.clone().oneshot(request);
         match key {
             Some(key) => {
                 let group = self.group.clone();

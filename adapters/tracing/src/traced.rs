@@ -64,7 +64,8 @@ pub struct TracedCall<'g, K, V, R, S> {
     call: Call<'g, K, V, R, S>,
 }
 
-/// The verbs of [`Call`]; their promises, errors and panics are the same.
+/// The verbs of [`Call`]; their promises, errors and panics are the same. [`enter`](Call::enter) is not among them: what a leader by hand does is no work that
+/// could be put into a span.
 impl<'g, K, V, R, S: BuildHasher> TracedCall<'g, K, V, R, S> {
     /// [`Call::run`], in spans.
     ///

@@ -103,7 +103,7 @@ pub struct Answers {
     pub value: Value,
     /// The execution's token.
     pub token: Option<u64>,
-    /// Where it ran: here, elsewhere, alone.
+    /// Where it is from: here, elsewhere, lingered, alone.
     pub place: String,
     /// How many of them.
     pub callers: usize,

@@ -26,7 +26,7 @@ pub struct Process {
 pub struct Start<'a> {
     /// The program, and what comes before its flags.
     pub program: &'a Path,
-    /// Such as `worker`, if the program is others things, too.
+    /// Such as `worker`, if the program is something else as well.
     pub first: &'a [&'a str],
     /// Where they meet.
     pub redis: &'a str,

@@ -1,4 +1,5 @@
 -- ending, how long it is kept
+-- returns: 1 there was a flight, or a result that lingered, 0 there was none
 local token, flight, ending = current()
 if not flight then return 0 end
 redis.call('HSET', flight, 'l', '0')

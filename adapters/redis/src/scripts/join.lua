@@ -1,4 +1,5 @@
 -- nonce, lease
+-- returns: {0, token} it leads, {1, token} it follows, {2, token, ending} it gets what lingers
 local nonce, lease = ARGV[1], ARGV[2]
 local token, flight, ending, owner = current()
 if flight then

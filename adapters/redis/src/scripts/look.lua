@@ -1,4 +1,5 @@
 -- token
+-- returns: {0} gone, {1} in progress, {2, ending} ended, {3} in progress, and newcomers do not join it
 local flight = name .. ':' .. ARGV[1]
 local found = redis.call('HMGET', flight, 'o', 'e')
 if found[2] then return {2, found[2]} end

@@ -1,4 +1,5 @@
 -- token, nonce, ending, how long the ending is kept, how long newcomers get it
+-- returns: 1 this is the ending of the flight, 0 it is not
 local flight = name .. ':' .. ARGV[1]
 local found = redis.call('HMGET', flight, 'o', 'e', 's')
 if found[1] ~= ARGV[2] then return 0 end

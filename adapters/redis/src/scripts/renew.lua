@@ -1,4 +1,5 @@
 -- token, nonce, lease
+-- returns: {0, 1 or 0} lost, and whether newcomers find another; {1, milliseconds or -1, 1 or 0} held, how long ago somebody else looked, and whether newcomers do not join it; {2, ending} ended
 local flight = name .. ':' .. ARGV[1]
 local found = redis.call('HMGET', flight, 'o', 'e', 's')
 if found[1] ~= ARGV[2] then

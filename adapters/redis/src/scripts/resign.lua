@@ -1,4 +1,5 @@
 -- token, nonce
+-- returns: 1 the flight has an ending, 0 it is given up, or was lost before
 local flight = name .. ':' .. ARGV[1]
 local found = redis.call('HMGET', flight, 'o', 'e', 's')
 if found[1] ~= ARGV[2] then return 0 end

@@ -1,2 +1,3 @@
+-- returns: 1, always
 tell()
 return 1

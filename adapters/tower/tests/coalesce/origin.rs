@@ -158,7 +158,10 @@ pub(crate) fn get(headers: &[(&str, &str)]) -> Request<Empty<Bytes>> {
 }
 
 /// A call that has been polled once, and is not ready.
-pub(crate) async fn asked(service: &Coalesce<Origin>, request: Request<Empty<Bytes>>) -> Asking {
+pub(crate) async fn asked<B>(service: &Coalesce<Origin>, request: Request<B>) -> Asking
+where
+    B: Body + Send + 'static,
+{
     let mut asking: Asking = Box::pin(service.clone().call(request));
     assert!(poll_once(&mut asking).await.is_none(), "it had to wait for nothing");
     asking

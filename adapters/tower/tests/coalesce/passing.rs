@@ -1,27 +1,16 @@
 //! What is not coalesced passes.
 
-use std::pin::Pin;
-
 use bytes::Bytes;
 use coflight_core::Group;
 use coflight_tower::{CoalesceLayer, HttpKey, Part};
 use futures_lite::future::poll_once;
 use http::{Method, Request};
 use http_body_util::Full;
-use tower::Service;
 
 use crate::origin::*;
 use crate::{assert_idle, group, on_every_runtime};
 
 on_every_runtime!(other_methods_pass, upgrades_pass, requests_with_a_body_pass, a_key_of_ones_own);
-
-type Asking = Pin<Box<dyn Future<Output = Answered> + Send>>;
-
-async fn ask(service: &coflight_tower::Coalesce<Origin>, request: Request<Full<Bytes>>) -> Asking {
-    let mut asking: Asking = Box::pin(service.clone().call(request));
-    assert!(poll_once(&mut asking).await.is_none());
-    asking
-}
 
 fn request(method: Method, body: &'static str) -> Request<Full<Bytes>> {
     Request::builder().method(method).uri("http://example.org/").body(Full::from(body)).unwrap()
@@ -34,7 +23,7 @@ async fn other_methods_pass() {
         let method: Method = method.parse().unwrap();
         let before = origin.requests();
         let mut callers =
-            [ask(&service, request(method.clone(), "")).await, ask(&service, request(method.clone(), "")).await];
+            [asked(&service, request(method.clone(), "")).await, asked(&service, request(method.clone(), "")).await];
         assert_eq!(origin.requests() - before, 2, "{method}");
         for (number, caller) in callers.iter_mut().enumerate() {
             let feed = arrivals.next().answer(&[]);
@@ -61,7 +50,7 @@ async fn upgrades_pass() {
 
 async fn requests_with_a_body_pass() {
     let (service, _arrivals, origin) = Origin::behind(&CoalesceLayer::default());
-    let _callers = [ask(&service, request(Method::GET, "a")).await, ask(&service, request(Method::GET, "b")).await];
+    let _callers = [asked(&service, request(Method::GET, "a")).await, asked(&service, request(Method::GET, "b")).await];
     assert_eq!(origin.requests(), 2);
 }
 
@@ -80,7 +69,7 @@ async fn a_key_of_ones_own() {
     };
     let mut callers = Vec::new();
     for tenant in [Some("a"), Some("a"), Some("b"), None, None] {
-        callers.push(ask(&service, post(tenant)).await);
+        callers.push(asked(&service, post(tenant)).await);
     }
     assert_eq!(origin.requests(), 4);
     // The response has its say.

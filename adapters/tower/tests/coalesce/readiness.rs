@@ -1,6 +1,7 @@
 //! The layer is ready whatever the inner service is; only a leader waits for that.
 
-use std::task::{Context, Poll};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use coflight_core::Group;
 use coflight_tower::{BoxError, CoalesceLayer, Error};
@@ -20,10 +21,26 @@ on_every_runtime!(
 );
 
 /// Ready when the test says so.
-#[derive(Clone)]
 struct Slow<S> {
     inner: S,
     ready: watch::Receiver<Option<bool>>,
+    /// From the first poll that found it not ready: its waker is heard for as long as this is there.
+    waiting: Option<Waiting>,
+}
+
+/// Whether it is ready, or broken.
+type Waiting = Pin<Box<dyn Future<Output = bool> + Send>>;
+
+impl<S> Slow<S> {
+    fn new(inner: S, ready: watch::Receiver<Option<bool>>) -> Self {
+        Self { inner, ready, waiting: None }
+    }
+}
+
+impl<S: Clone> Clone for Slow<S> {
+    fn clone(&self) -> Self {
+        Self::new(self.inner.clone(), self.ready.clone())
+    }
 }
 
 impl<S, B> Service<Request<B>> for Slow<S>
@@ -36,23 +53,10 @@ where
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         let mut ready = self.ready.clone();
-        let waiting = std::pin::pin!(ready.wait_for(Option::is_some));
-        // Polled anew each time, which is all right for a test: whoever changes it wakes all.
-        match waiting.poll(cx) {
-            Poll::Pending => {
-                // The waker must outlive this future.
-                let (mut ready, waker) = (self.ready.clone(), cx.waker().clone());
-                std::thread::spawn(move || {
-                    let _ = futures_lite::future::block_on(ready.wait_for(Option::is_some));
-                    waker.wake();
-                });
-                Poll::Pending
-            }
-            Poll::Ready(ready) => match *ready.expect("the test is not over") {
-                Some(true) => Poll::Ready(Ok(())),
-                _ => Poll::Ready(Err("broken".into())),
-            },
-        }
+        let wait = async move { *ready.wait_for(Option::is_some).await.expect("the test is not over") == Some(true) };
+        let is_ready = ready!(self.waiting.get_or_insert_with(|| Box::pin(wait)).as_mut().poll(cx));
+        self.waiting = None;
+        Poll::Ready(if is_ready { Ok(()) } else { Err("broken".into()) })
     }
 
     fn call(&mut self, request: Request<B>) -> S::Future {
@@ -64,7 +68,7 @@ async fn admission_with_the_inner_service_not_ready() {
     let group = group();
     let (origin, mut arrivals) = Origin::new();
     let (gate, ready) = watch::channel(None);
-    let mut service = CoalesceLayer::new(group.clone()).layer(Slow { inner: origin.clone(), ready });
+    let mut service = CoalesceLayer::new(group.clone()).layer(Slow::new(origin.clone(), ready));
     let is_ready = |service: &mut coflight_tower::Coalesce<_>| {
         let ready = Service::<Request<http_body_util::Empty<bytes::Bytes>>>::poll_ready(
             service,
@@ -132,7 +136,7 @@ async fn followers_hold_no_place_of_a_limit() {
 async fn an_inner_service_that_is_broken_says_so_in_the_call() {
     let (origin, _arrivals) = Origin::new();
     let (_gate, ready) = watch::channel(Some(false));
-    let mut service = CoalesceLayer::default().layer(Slow { inner: origin, ready });
+    let mut service = CoalesceLayer::default().layer(Slow::new(origin, ready));
     let answered = service.call(get(&[])).await.map(drop);
     assert!(matches!(&answered, Err(Error::Service(error)) if error.to_string() == "broken"), "{answered:?}");
 }

@@ -13,7 +13,6 @@ on_every_runtime!(
     a_follower_that_took_over_goes_alone_too,
     a_leader_need_not_be_polled_to_release_the_others,
     callers_whose_varying_headers_differ_share_among_equals,
-    credentials_are_never_mixed,
     the_header_says_how,
 );
 
@@ -144,36 +143,6 @@ async fn callers_whose_varying_headers_differ_share_among_equals() {
         assert_eq!(text(&mut now(caller).await).await, format!("for {agent}"));
     }
     assert_idle(&group);
-}
-
-async fn credentials_are_never_mixed() {
-    let (service, mut arrivals, origin) = Origin::behind(&CoalesceLayer::default());
-    let different = [
-        vec![],
-        vec![("authorization", "a")],
-        vec![("authorization", "b")],
-        vec![("authorization", "a"), ("authorization", "b")],
-        vec![("authorization", "a, b")],
-        vec![("cookie", "a")],
-        vec![("x-api-key", "a")],
-        vec![("proxy-authorization", "a")],
-        vec![("range", "bytes=0-1")],
-        vec![("accept-language", "de")],
-        vec![("if-none-match", "\"a\"")],
-        vec![("host", "other.example")],
-    ];
-    let mut callers = Vec::new();
-    for headers in &different {
-        callers.push(asked(&service, get(headers)).await);
-        callers.push(asked(&service, get(headers)).await);
-    }
-    assert_eq!(origin.requests(), different.len());
-    for _ in &different {
-        let arrived = arrivals.next();
-        let feed = arrived.answer(&[]);
-        feed.end();
-    }
-    assert!(arrivals.is_empty());
 }
 
 async fn the_header_says_how() {

@@ -287,6 +287,7 @@ fn keys_cannot_be_forged_by_moving_what_belongs_to_one_part_into_another() {
         key(get().header("a", "b").header("c", "d")),
         key(get().header("a", "bheaderc")),
         key(get().header("a", "b").header("a", "d")),
+        key(get().header("a", "b, d")),
         key(Request::get("http://a.example/?")),
         key(Request::get("http://a.example/%3F")),
         key(Request::get("http://a.example//")),
@@ -309,6 +310,39 @@ fn keys_cannot_be_forged_by_moving_what_belongs_to_one_part_into_another() {
     // The order in which different headers came is nobody's business.
     assert!(key(get().header("a", "1").header("b", "2")) == key(get().header("b", "2").header("a", "1")));
     assert!(key(get().header("connection", "close").header("keep-alive", "timeout=5")) == key(get()));
+}
+
+/// Whatever strips the headers that `connection` names does so after the key was made, so which ones those are counts.
+#[test]
+fn requests_of_which_different_headers_are_stripped_are_different() {
+    let key = |connection: &[&[u8]]| {
+        let mut request = Request::get("/").header("host", "a.example").header("accept-language", "de");
+        request = request.header("te", "trailers").header(IGNORED, "a").header("x-b", "b");
+        for value in connection {
+            request = request.header("connection", HeaderValue::from_bytes(value).unwrap());
+        }
+        KeyPolicy::new().ignore([IGNORED]).key(&request.body(()).unwrap().into_parts().0).unwrap()
+    };
+    let different = [
+        key(&[]),
+        key(&[b"accept-language"]),
+        key(&[b"host"]),
+        key(&[b"x-ignored"]),
+        key(&[b"x-b"]),
+        key(&[b"accept-language, host"]),
+    ];
+    for (index, one) in different.iter().enumerate() {
+        for other in &different[index + 1..] {
+            assert!(one != other, "{one:?} {other:?}");
+        }
+    }
+    // However it is written.
+    assert!(key(&[b"Host,,\tclose , Accept-Language"]) == key(&[b"accept-language, host"]));
+    assert!(key(&[b"host, \xff", b"host, accept-language"]) == key(&[b"accept-language, host"]));
+    // Nothing is stripped that would not be anyway, or is not there.
+    for same in [b"close".as_slice(), b"keep-alive", b"TE", b"connection", b"x-absent, not a name"] {
+        assert!(key(&[same]) == key(&[]), "{same:?}");
+    }
 }
 
 /// What is shown of a key is no secret.

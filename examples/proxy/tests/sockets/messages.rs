@@ -105,6 +105,25 @@ async fn what_is_for_one_is_for_one() {
 }
 
 #[tokio::test]
+async fn who_has_a_header_stripped_shares_with_nobody_who_has_it() {
+    let _alone = alone().await;
+    let mut upstream = Upstream::start().await;
+    let proxy = proxy(upstream.address, |_| {}).await;
+    let mut without = Client::ask(&proxy, "GET /", "accept-language: de\r\nconnection: accept-language\r\n").await;
+    let stripped = upstream.next().await;
+    assert!(!stripped.head.contains("accept-language"), "{}", stripped.head);
+    let mut with = Client::ask(&proxy, "GET /", "accept-language: de\r\n").await;
+    until(|| in_flight() + waiting() == 2).await;
+    assert_eq!(waiting(), 0);
+    let whole = upstream.next().await;
+    assert!(whole.head.contains("accept-language: de"), "{}", whole.head);
+    stripped.answer("vary: accept-language\r\n", "in any language").await;
+    whole.answer("vary: accept-language\r\n", "auf Deutsch").await;
+    assert_eq!(without.response().await.1, "in any language");
+    assert_eq!(with.response().await.1, "auf Deutsch");
+}
+
+#[tokio::test]
 async fn chunks_come_as_they_are_sent_and_late_joiners_get_all() {
     let _alone = alone().await;
     let mut upstream = Upstream::start().await;
