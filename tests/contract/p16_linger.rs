@@ -38,7 +38,9 @@ async fn it_is_served_until_its_time_is_over(lab: Lab) {
             lab.time().advance(WINDOW);
             gate.open();
             assert_eq!(finish(&lab, leader).await, Ok(1));
-            lab.until(|| flights.stats().completed == 1).await;
+            // A task of `spawn` says only after it counted, and after its caller has returned, since when the result is there.
+            lab.until(|| lab.time().timers() == 1).await;
+            assert_eq!(flights.stats().completed, 1);
             assert!(!flights.contains(KEY) && flights.is_empty() && flights.in_flight().is_empty());
             lab.time().advance(WINDOW - MOMENT);
             assert_eq!(call(verb, &flights, never()).await, Ok(1), "{verb:?}: from when it was ready");
@@ -47,7 +49,10 @@ async fn it_is_served_until_its_time_is_over(lab: Lab) {
             lab.time().advance(MOMENT);
             assert_eq!(finish(&lab, call(verb, &flights, at_once(2))).await, Ok(2), "{verb:?}");
             assert_eq!(flights.stats().lingered, 2);
-            drop(follower);
+            // The second lingers as well, and goes with its group.
+            lab.until(|| lab.time().timers() == 1).await;
+            drop((follower, flights));
+            lab.until(|| lab.time().timers() == 0).await;
         }
     }
 }
