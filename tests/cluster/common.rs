@@ -212,7 +212,7 @@ pub(crate) async fn passing<T>(lab: &Lab, mut caller: Task<T>) -> (T, Duration) 
 }
 
 /// Lets a time pass, in steps, each of which is given the chance to be noticed, until something holds; at most this long, and a little for what is noticed
-/// late because the machine does other things.
+/// late because the machine does other things. Nothing fails because it comes late: what is to come in time is for [`pass_asleep`].
 pub(crate) async fn pass_until(lab: &Lab, at_most: Duration, what: &str, mut holds: impl FnMut() -> bool) -> Duration {
     let began = lab.time().now();
     let step = at_most / 60;
