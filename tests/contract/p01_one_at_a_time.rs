@@ -122,8 +122,7 @@ async fn threads_run_one_closure(lab: Lab) {
             })
         })
         .collect();
-    let tasks: Vec<_> =
-        (0..8).map(|_| lab.start(call(Verb::Run, &flights, witness.watch(at_once(9))))).collect();
+    let tasks: Vec<_> = (0..8).map(|_| lab.start(call(Verb::Run, &flights, witness.watch(at_once(9))))).collect();
     lab.until(|| leader.callers() == 17).await;
     drop(leader);
     for caller in threads.into_iter().chain(tasks) {
