@@ -12,13 +12,11 @@ matrix!(
     it_is_served_until_its_time_is_over,
     forget_and_cancel_end_it,
     its_memory_goes_without_a_call,
-    it_goes_with_its_group,
     failures_linger_only_if_asked,
     what_did_not_end_well_does_not_linger,
     a_call_lets_it_linger_longer_or_not_at_all,
     it_is_not_served_when_it_is_too_old_to_join,
     nobody_works_again_while_it_is_published,
-    a_thread_is_served,
 );
 
 const WINDOW: Duration = Duration::from_secs(5);
@@ -111,15 +109,6 @@ async fn its_memory_goes_without_a_call(lab: Lab) {
     assert_eq!(seen.strong_count(), 0);
 }
 
-async fn it_goes_with_its_group(lab: Lab) {
-    let flights: Flights<Arc<u32>> = lingering(&lab);
-    let (value, seen) = mortal();
-    assert!(flights.run(KEY, || async { value }).await.is_ok());
-    assert_eq!(seen.strong_count(), 1);
-    drop(flights);
-    assert_eq!(seen.strong_count(), 0);
-}
-
 async fn failures_linger_only_if_asked(lab: Lab) {
     for asked in [false, true] {
         let flights: TryGroup<String, u32, &str, AnyRuntime> =
@@ -190,14 +179,6 @@ async fn nobody_works_again_while_it_is_published(lab: Lab) {
         }
         assert_eq!(witness.begun(), 1);
     }
-}
-
-async fn a_thread_is_served(lab: Lab) {
-    let flights: Flights<u32> = lingering(&lab);
-    assert_eq!(flights.run(KEY, || async { 1 }).await, Ok(1));
-    let thread = flights.clone();
-    let thread = lab.thread(move || thread.run_blocking(KEY, || unreachable!("it is served")));
-    assert_eq!(thread.await.returned(), Ok(1));
 }
 
 /// Nothing stays that nobody would free.
