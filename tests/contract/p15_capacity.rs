@@ -1,8 +1,6 @@
 //! Promise 15: beyond `max_flights` a new key is refused at once, and joining still works.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use coflight::{Entry, Error};

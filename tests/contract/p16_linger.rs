@@ -1,6 +1,6 @@
 //! Promise 16: a result that lingers is served for a while, and gone without anybody asking.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use coflight::{Error, Group, Role, Tokio, TryGroup};
@@ -78,13 +78,6 @@ async fn forget_and_cancel_end_it(lab: Lab) {
         assert_eq!(finish(&lab, leader).await, Ok(1));
         assert_eq!(finish(&lab, call(verb, &flights, at_once(2))).await, Ok(2), "{verb:?}");
     }
-}
-
-/// A value, and a way to see that it is gone.
-fn mortal() -> (Arc<u32>, Weak<u32>) {
-    let value = Arc::new(1);
-    let seen = Arc::downgrade(&value);
-    (value, seen)
 }
 
 /// Also promise 3.

@@ -4,7 +4,6 @@
 
 use std::hash::{BuildHasher, Hasher};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Waker};
 
 use coflight::{Error, Event, Group};
 use coflight_tests::*;
