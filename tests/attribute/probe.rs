@@ -1,33 +1,24 @@
 //! Work that can be watched, and waits until it may go on.
 
 use std::future::Future;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use coflight::Group;
+use coflight_tests::works::Witness;
 use coflight_tests::*;
 
 /// Runs wherever it is called, and counts.
-#[derive(Clone)]
-pub struct Probe(Arc<Inner>);
-
-struct Inner {
-    runs: AtomicUsize,
+#[derive(Clone, Default)]
+pub struct Probe {
+    witness: Witness,
     gate: Gate,
-}
-
-impl Default for Probe {
-    fn default() -> Self {
-        // A default gate is open.
-        Self(Arc::new(Inner { runs: AtomicUsize::new(0), gate: Gate::new() }))
-    }
 }
 
 impl Probe {
     /// A work that gives `value` when the gate is open.
     pub async fn work<T>(&self, value: T) -> T {
-        self.0.runs.fetch_add(1, Ordering::SeqCst);
-        self.0.gate.wait().await;
+        let _sign = self.witness.sign();
+        self.gate.wait().await;
         value
     }
 
@@ -37,11 +28,11 @@ impl Probe {
     }
 
     pub fn runs(&self) -> usize {
-        self.0.runs.load(Ordering::SeqCst)
+        self.witness.begun()
     }
 
     pub fn open(&self) {
-        self.0.gate.open();
+        self.gate.open();
     }
 }
 

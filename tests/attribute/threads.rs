@@ -5,7 +5,7 @@ use coflight_tests::*;
 
 use crate::probe::*;
 
-matrix!(threads_share_an_execution, threads_and_tasks_share_one_group, a_body_may_borrow_and_use_up_its_arguments);
+matrix!(threads_share_an_execution, threads_and_tasks_share_one_group);
 
 #[coalesce(skip(probe))]
 fn report(year: u64, names: &[String], probe: &Probe) -> String {
@@ -55,7 +55,8 @@ fn fill(id: u64, names: Vec<String>, out: &mut Vec<String>) -> usize {
     out.len()
 }
 
-async fn a_body_may_borrow_and_use_up_its_arguments(_: Lab) {
+#[test]
+fn a_body_may_borrow_and_use_up_its_arguments() {
     let (id, mut out) = (unique(), Vec::new());
     assert_eq!(fill(id, vec!["Ada".to_owned()], &mut out), 2);
     assert_eq!(out, [id.to_string(), "Ada".to_owned()]);

@@ -100,7 +100,8 @@ async fn a_work_learns_that_its_lease_is_lost(lab: Lab) {
     let leader = lab.start(call(By::Run, &a, KEY, work));
     begun.wait().await;
     engine.set_outage(Outage::Refuses);
-    pass_until(&lab, LEASE + BEAT, "the lease is over", || a.cluster_stats().lease_lost == 1).await;
+    let took = pass_asleep(&lab, LEASE, 1, None, || a.cluster_stats().lease_lost == 1).await;
+    assert_eq!(took, LEASE);
     let ((held, _), _) = passing(&lab, leader).await;
     assert!(!held.unwrap(), "it was lost, and the work went on, to here");
 }

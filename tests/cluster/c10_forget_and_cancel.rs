@@ -384,14 +384,17 @@ async fn what_was_cancelled_does_not_lead_again(lab: Lab) {
         lab.until(|| old.begun() == 1).await;
         engine.behind.flush();
         let second = lab.start(call(by, &b, KEY, new.value(2)));
-        lab.until(|| new.begun() == 1).await;
+        // Both renew.
+        lab.until(|| new.begun() == 1 && lab.time().timers() == 2).await;
         // Nor is anybody told.
         engine.behind.set_outage(Outage::Mute);
         assert!(a.cancel(KEY).await.unwrap());
         cancelled(first.await.returned().0);
         lab.until(|| old.gone() == 1).await;
         assert_eq!((a.cluster_stats().led, a.cluster_stats().lease_lost), (1, 0), "{by:?}");
-        pass_until(&lab, LEASE, "the other one learns of it", || new.gone() == 1).await;
+        // The other one learns of it when it renews, as the first does no more.
+        lab.until(|| lab.time().timers() == 1).await;
+        pass_asleep(&lab, BEAT, 1, Some(&new), || new.gone() == 1).await;
         cancelled(second.await.returned().0);
         settle(&lab, engine, [a, b]).await;
     }

@@ -16,4 +16,6 @@ mod c11_what_cannot_travel;
 mod c12_linger;
 mod c13_costs;
 mod common;
+mod fronted;
 mod observing;
+mod passing;

@@ -14,7 +14,6 @@ matrix!(
     a_starter_who_left_is_not_missed,
     a_panic_is_not_tried_again,
     errors_of_the_try_verbs_are_failures,
-    released_followers_go_alone_at_once_and_in_parallel,
 );
 
 /// Zero is a failure.
@@ -144,33 +143,4 @@ async fn errors_of_the_try_verbs_are_failures(lab: Lab) {
     assert!(matches!(thread.await.returned(), Err(TryError::Work(_))));
     let stats = flights.stats();
     assert_eq!((stats.retries, stats.completed, stats.failed), (2, 2, 1));
-}
-
-async fn released_followers_go_alone_at_once_and_in_parallel(lab: Lab) {
-    for &verb in lab.verbs() {
-        let flights: Flights<u32> = lab.group();
-        let Entry::Leader(leader) = flights.enter(KEY) else { panic!("somebody else leads") };
-        // Each work waits until all run.
-        let all = Latch::new(3);
-        let latch = Latch::new(3);
-        let followers: Vec<_> = (1..=3)
-            .map(|own| {
-                let all = all.clone();
-                let work = value(move || async move {
-                    all.arrive();
-                    all.wait().await;
-                    own
-                });
-                lab.start(asked(call(verb, &flights, work), &latch))
-            })
-            .collect();
-        latch.wait().await;
-        assert_eq!(leader.release(), Ok(()));
-        let mut values = Vec::new();
-        for follower in followers {
-            values.push(follower.await.returned().expect("its own value"));
-        }
-        assert_eq!(values, [1, 2, 3], "{verb:?}");
-        assert_eq!((flights.stats().released, flights.stats().alone), (1, 3));
-    }
 }

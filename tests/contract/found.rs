@@ -5,40 +5,14 @@ use std::cell::{Cell, RefCell};
 use std::future::pending;
 use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
-use coflight::{Entry, Error, Group, Spawn, Turn};
+use coflight::{Entry, Error, Group, Turn};
 use coflight_tests::*;
 use futures_lite::future::block_on;
 
-type Tasks = Vec<Pin<Box<dyn Future<Output = ()> + Send>>>;
-
-/// Polls its tasks when told to, and can be shut down.
-#[derive(Clone, Default)]
-struct Doomed(Arc<Mutex<Tasks>>);
-
-impl Spawn for Doomed {
-    fn spawn<F>(&self, task: F)
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        self.0.lock().unwrap().push(Box::pin(task));
-    }
-}
-
-impl Doomed {
-    fn poll_all(&self) {
-        let mut tasks = std::mem::take(&mut *self.0.lock().unwrap());
-        tasks.retain_mut(|task| poll_now(task.as_mut()).is_pending());
-        self.0.lock().unwrap().extend(tasks);
-    }
-
-    fn shut_down(&self) {
-        drop(std::mem::take(&mut *self.0.lock().unwrap()));
-    }
-}
+use crate::doomed::*;
 
 type OnDoomed = Group<u32, u32, Doomed>;
 

@@ -8,63 +8,13 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use coflight::{Builder, Clock, Entry, Error, Event, Group, OnFailure, Spawn, Timer, blocking};
+use coflight::{Builder, Entry, Error, Event, Group, OnFailure, blocking};
 use coflight_tests::*;
 use futures_lite::future::block_on;
 
+use crate::doomed::*;
+
 const SECOND: Duration = Duration::from_secs(1);
-
-type Tasks = Vec<Pin<Box<dyn Future<Output = ()> + Send>>>;
-
-/// Polls its tasks when told to, can be shut down, and keeps the test's time.
-#[derive(Clone, Default)]
-struct Doomed {
-    tasks: Arc<Mutex<Tasks>>,
-    time: VirtualTime,
-    /// Called the next time the clock is read: what another thread does at that moment.
-    meanwhile: Arc<Mutex<Option<Meanwhile>>>,
-}
-
-type Meanwhile = Box<dyn FnOnce() + Send>;
-
-impl Spawn for Doomed {
-    fn spawn<F>(&self, task: F)
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        self.tasks.lock().unwrap().push(Box::pin(task));
-    }
-}
-
-impl Timer for Doomed {
-    type Sleep = VirtualSleep;
-
-    fn sleep(&self, duration: Duration) -> VirtualSleep {
-        self.time.sleep(duration)
-    }
-}
-
-impl Clock for Doomed {
-    fn now(&self) -> Duration {
-        let meanwhile = self.meanwhile.lock().unwrap().take();
-        if let Some(meanwhile) = meanwhile {
-            meanwhile();
-        }
-        self.time.now()
-    }
-}
-
-impl Doomed {
-    fn poll_all(&self) {
-        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap());
-        tasks.retain_mut(|task| poll_now(task.as_mut()).is_pending());
-        self.tasks.lock().unwrap().extend(tasks);
-    }
-
-    fn shut_down(&self) {
-        drop(std::mem::take(&mut *self.tasks.lock().unwrap()));
-    }
-}
 
 fn doomed() -> (Builder<u32, u32, Doomed>, Doomed) {
     let runtime = Doomed::default();

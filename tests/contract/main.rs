@@ -2,6 +2,7 @@
 
 mod by;
 mod common;
+mod doomed;
 mod errors;
 mod failures;
 mod failures_tried_again;

@@ -108,22 +108,27 @@ async fn forget_lets_a_newcomer_past_a_cancelled_work(lab: Lab) {
 
 async fn threads_run_one_closure(lab: Lab) {
     let flights: Flights<u32> = lab.group();
-    let gate = Gate::new();
-    // The flight is known to be shared by all before it ends.
+    let witness = Witness::default();
+    // The flight is known to be shared by all before anybody works.
     let coflight::Entry::Leader(leader) = flights.enter(KEY) else { panic!("somebody else leads") };
     let threads: Vec<_> = (0..8)
         .map(|_| {
-            let flights = flights.clone();
-            lab.thread(move || flights.run_blocking(KEY, || panic!("a follower's work is called")))
+            let (flights, witness) = (flights.clone(), witness.clone());
+            lab.thread(move || {
+                flights.run_blocking(KEY, || {
+                    let _sign = witness.sign();
+                    9
+                })
+            })
         })
         .collect();
-    let tasks: Vec<_> = (0..8).map(|_| lab.start(call(Verb::Run, &flights, never()))).collect();
+    let tasks: Vec<_> = (0..8).map(|_| lab.start(call(Verb::Run, &flights, witness.watch(at_once(9))))).collect();
     lab.until(|| leader.callers() == 17).await;
-    gate.open();
-    assert_eq!(leader.complete(9), Ok(9));
+    drop(leader);
     for caller in threads.into_iter().chain(tasks) {
         assert_eq!(caller.await.returned(), Ok(9));
     }
+    assert_eq!(witness.begun(), 1);
     assert!(flights.is_empty());
 }
 

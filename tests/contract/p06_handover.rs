@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 
-use coflight::{Entry, Role, Turn};
+use coflight::{Entry, Error, Role, Turn};
 use coflight_tests::*;
 
 use crate::common::*;
@@ -214,7 +214,8 @@ async fn a_newcomer_takes_over_before_the_leader_is_quite_gone(lab: Lab) {
                 assert!(flights.cancel(KEY));
             }
             assert_eq!(wakes.wakes(), 1, "{then:?} after {first:?}: the successor is not woken");
-            drop((successor, follower));
+            let expected = if then == Verb::Relay { Ok(2) } else { Err(Error::Cancelled) };
+            assert_eq!((successor.await, follower.await), (expected.clone(), expected), "{then:?} after {first:?}");
             assert!(flights.is_empty());
         }
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use coflight::{Entry, Error};
 use coflight_tests::*;
+use futures_lite::future::block_on;
 
 use crate::common::*;
 
@@ -14,6 +15,7 @@ matrix!(
     a_circle_through_a_nested_leader,
     a_circle_through_the_first_of_two,
     a_circle_of_threads,
+    a_circle_through_two_groups,
     a_call_made_outside_and_polled_inside,
     a_call_that_moves_from_one_work_to_another,
     who_gave_up_waits_for_nothing,
@@ -154,6 +156,50 @@ async fn a_circle_of_threads(lab: Lab) {
     assert_eq!(a.await.returned(), Ok(Err(Error::Circular)));
     assert_eq!(b.await.returned(), Ok(Err(Error::Circular)));
     assert!(flights.is_empty());
+}
+
+/// Whose values are of different types. Who closes it is refused, and goes on, as a task or as a thread.
+async fn a_circle_through_two_groups(lab: Lab) {
+    for verb in SEEN {
+        for by_thread in [false, true] {
+            let (numbers, words): (Flights<u32>, Flights<Result<String, Error>>) = (lab.group(), lab.group());
+            let (begun, waits, gate) = (Latch::new(1), Latch::new(1), Gate::new());
+            let or_seven = |told| if told == Err(Error::Circular) { 7 } else { 0 };
+            let number = {
+                let (leads, words, begun, gate) = (numbers.clone(), words.clone(), begun.clone(), gate.clone());
+                if by_thread {
+                    lab.thread(move || {
+                        leads.run_blocking(KEY, || {
+                            begun.arrive();
+                            block_on(gate.wait());
+                            or_seven(words.run_blocking(KEY, || panic!("a follower's work is called")))
+                        })
+                    })
+                } else {
+                    let work = value(move || async move {
+                        begun.arrive();
+                        gate.wait().await;
+                        or_seven(ask(verb, words, KEY, never()).await)
+                    });
+                    lab.start(call(verb, &leads, work))
+                }
+            };
+            begun.wait().await;
+            let word = {
+                let (numbers, waits) = (numbers.clone(), waits.clone());
+                value(move || async move {
+                    let number = asked(ask(verb, numbers, KEY, never()), &waits).await?;
+                    Ok(number.to_string())
+                })
+            };
+            let word = lab.start(call(verb, &words, word));
+            waits.wait().await;
+            gate.open();
+            assert_eq!(number.await.returned(), Ok(7), "{verb:?}, by a thread: {by_thread}");
+            assert_eq!(word.await.returned(), Ok(Ok("7".to_owned())), "{verb:?}, by a thread: {by_thread}");
+            assert!(numbers.is_empty() && words.is_empty());
+        }
+    }
 }
 
 async fn a_call_made_outside_and_polled_inside(lab: Lab) {

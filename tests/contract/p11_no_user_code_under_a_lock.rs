@@ -1,16 +1,25 @@
 //! Promise 11: no user code under a lock. Whatever of the user's the group calls may call the group.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::hash::{Hash, Hasher};
+use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
-use coflight::Group;
+use coflight::{Entry, Error, Event, Group, OnFailure, Turn};
 use coflight_tests::*;
 
 use crate::common::*;
 
-matrix!(keys_may_use_the_group, values_may_use_the_group, works_may_use_the_group, wakers_may_use_the_group);
+matrix!(
+    keys_may_use_the_group,
+    keys_may_end_everything,
+    a_judgement_may_use_the_group,
+    keys_that_are_shown_may_use_the_group,
+    values_may_use_the_group,
+    works_may_use_the_group,
+    wakers_may_use_the_group,
+);
 
 std::thread_local! {
     /// Called by everything below; unset while it runs, so that it does not call itself.
@@ -58,10 +67,12 @@ impl Drop for Hooked {
     }
 }
 
-/// Does everything that can be done with a group, for the same key and for another.
-fn use_all(flights: &Group<Hooked, u32, AnyRuntime>) {
+type OfHooked = Group<Hooked, u32, AnyRuntime>;
+
+/// Does everything that can be done with a group and leaves its flights alone, for the same key and for another.
+fn use_all(flights: &OfHooked) {
     for key in [Hooked(1), Hooked(2), Hooked(9)] {
-        let _ = (flights.contains(&key), flights.len());
+        let _ = (flights.contains(&key), flights.len(), flights.in_flight(), flights.stats());
         drop(poll_now(std::pin::pin!(flights.run(&key, || async { 1 }))));
     }
     let key = Hooked(7);
@@ -71,30 +82,165 @@ fn use_all(flights: &Group<Hooked, u32, AnyRuntime>) {
     assert!(!flights.cancel(&key));
 }
 
-async fn keys_may_use_the_group(lab: Lab) {
-    let flights: Group<Hooked, u32, AnyRuntime> = Group::builder().runtime(lab.runtime()).shards(1).build();
+/// A group whose keys all lie in one place, and what they do.
+fn of_hooked(lab: &Lab, hook: fn(&OfHooked)) -> OfHooked {
+    let flights: OfHooked = Group::builder().runtime(lab.runtime()).shards(1).build();
     let in_hook = flights.clone();
-    HOOK.with(|place| *place.borrow_mut() = Some(Box::new(move || use_all(&in_hook))));
-    {
-        let (one, two) = (Hooked(1), Hooked(2));
-        let gate = Gate::new();
-        let leader = boarded(flights.run(&one, || async {
-            gate.wait().await;
-            1
-        }));
-        let follower = boarded(flights.run(&one, || async { unreachable!("a follower's work is called") }));
-        let leaving = boarded(flights.run(&two, std::future::pending::<u32>));
-        drop(leaving);
-        assert!(flights.contains(&one));
-        gate.open();
-        assert_eq!(leader.await, Ok(1));
-        assert_eq!(follower.await, Ok(1));
-        let cancelled = boarded(flights.run(&two, std::future::pending::<u32>));
-        assert!(flights.cancel(&two));
-        assert!(cancelled.await.is_err());
+    HOOK.with(|place| *place.borrow_mut() = Some(Box::new(move || hook(&in_hook))));
+    flights
+}
+
+/// Asks by `verb`.
+async fn ask_hooked(verb: Verb, flights: &OfHooked, key: &Hooked, work: Work<u32>) -> Result<u32, Error> {
+    match verb {
+        Verb::Run => flights.run(key, work).await,
+        Verb::Relay => flights.relay(key, work).await,
+        Verb::Spawn => flights.spawn(key, work).await,
+        Verb::Enter => {
+            let leader = match flights.enter(key) {
+                Entry::Leader(leader) => leader,
+                Entry::Follower(follower) => match follower.await? {
+                    Turn::Value(value) => return Ok(value),
+                    Turn::Leader(leader) => leader,
+                },
+            };
+            leader.complete(work().await)
+        }
     }
-    HOOK.with(|place| *place.borrow_mut() = None);
-    assert!(flights.is_empty());
+}
+
+async fn keys_may_use_the_group(lab: Lab) {
+    for &verb in lab.verbs() {
+        let flights = of_hooked(&lab, use_all);
+        {
+            let (one, two) = (Hooked(1), Hooked(2));
+            let gate = Gate::new();
+            let leader = boarded(ask_hooked(verb, &flights, &one, behind(&gate, 1)));
+            let follower = boarded(ask_hooked(verb, &flights, &one, never()));
+            let leaving = boarded(ask_hooked(verb, &flights, &two, endless()));
+            drop(leaving);
+            assert!(flights.contains(&one));
+            let listed = flights.in_flight();
+            assert!(listed.iter().any(|flight| flight.key.0 == 1), "{verb:?}");
+            drop(listed);
+            gate.open();
+            assert_eq!(finish(&lab, leader).await, Ok(1), "{verb:?}");
+            assert_eq!(finish(&lab, follower).await, Ok(1), "{verb:?}");
+            let cancelled = boarded(ask_hooked(verb, &flights, &two, endless()));
+            assert!(flights.cancel(&two));
+            // By `enter` the work is the leader's own to stop.
+            if verb != Verb::Enter {
+                assert!(finish(&lab, cancelled).await.is_err(), "{verb:?}");
+            }
+            let keys = [3, 4].map(Hooked);
+            let _forgotten = keys.each_ref().map(|key| flights.enter(key));
+            assert_eq!((flights.forget_all(), flights.cancel_all()), (2, 0), "{verb:?}");
+            let _cancelled = keys.each_ref().map(|key| flights.enter(key));
+            assert_eq!(flights.cancel_all(), 2, "{verb:?}");
+        }
+        HOOK.with(|place| *place.borrow_mut() = None);
+        lab.until(|| flights.is_empty()).await;
+    }
+}
+
+/// Whatever is being done with a flight when its key is looked at, copied or dropped: there it ends.
+async fn keys_may_end_everything(lab: Lab) {
+    for &verb in lab.verbs() {
+        let ends: [fn(&OfHooked); 2] = [|flights| _ = flights.cancel_all(), |flights| _ = flights.forget_all()];
+        for end in ends {
+            let flights = of_hooked(&lab, end);
+            {
+                let gate = Gate::new();
+                let keys = [1, 2, 1, 2].map(Hooked);
+                let mut calls: Vec<_> =
+                    keys.iter().map(|key| Box::pin(ask_hooked(verb, &flights, key, behind(&gate, 1)))).collect();
+                calls.retain_mut(|call| match poll_now(call.as_mut()) {
+                    Poll::Ready(result) => {
+                        assert_eq!(result, Err(Error::Cancelled), "{verb:?}");
+                        false
+                    }
+                    Poll::Pending => true,
+                });
+                let _ = (flights.contains(&keys[0]), flights.forget(&keys[0]), flights.cancel(&keys[1]));
+                gate.open();
+                for call in calls {
+                    let result = finish(&lab, call).await;
+                    assert!(matches!(result, Ok(1) | Err(Error::Cancelled)), "{verb:?}: {result:?}");
+                }
+            }
+            HOOK.with(|place| *place.borrow_mut() = None);
+            lab.until(|| flights.is_empty()).await;
+        }
+    }
+}
+
+/// Does everything that can be done with a group, from within something that is done for [`KEY`].
+fn use_everything(flights: &Flights<u32>) {
+    let mut another = boarded(flights.run("another", std::future::pending));
+    let _ = (flights.len(), flights.contains(KEY), flights.in_flight(), flights.stats());
+    assert!(flights.cancel("another"));
+    assert!(poll_now(another.as_mut()).is_ready());
+    let _ = (flights.forget_all(), flights.cancel_all());
+}
+
+/// Sets the hook, and returns how often it was called.
+fn set_hook(flights: &Flights<u32>) -> Rc<Cell<usize>> {
+    let (flights, called) = (flights.clone(), Rc::new(Cell::new(0)));
+    let calls = called.clone();
+    let uses = move || {
+        calls.set(calls.get() + 1);
+        use_everything(&flights);
+    };
+    HOOK.with(|place| *place.borrow_mut() = Some(Box::new(uses)));
+    called
+}
+
+/// Which results are failures.
+async fn a_judgement_may_use_the_group(lab: Lab) {
+    // By `spawn` a task judges, which has no hook.
+    for verb in [Verb::Run, Verb::Relay, Verb::Enter] {
+        let builder = Group::builder().runtime(lab.runtime()).shards(1).on_failure(OnFailure::Retry { limit: 1 });
+        let flights: Flights<u32> = builder
+            .failed_if(|value| {
+                hook();
+                *value == 0
+            })
+            .build();
+        let gate = Gate::new();
+        let leader = boarded(call(verb, &flights, behind(&gate, 0)));
+        let follower = boarded(call(verb, &flights, at_once(1)));
+        let called = set_hook(&flights);
+        gate.open();
+        assert_eq!(finish(&lab, leader).await, Ok(0), "{verb:?}");
+        assert_eq!(finish(&lab, follower).await, Ok(1), "{verb:?}");
+        HOOK.with(|place| *place.borrow_mut() = None);
+        assert_eq!(called.get(), 2, "{verb:?}");
+        assert!(flights.is_empty());
+    }
+}
+
+/// In an event.
+async fn keys_that_are_shown_may_use_the_group(lab: Lab) {
+    for &verb in lab.verbs() {
+        let builder = Group::builder().runtime(lab.runtime()).shards(1);
+        let flights: Flights<u32> = builder
+            .show_keys(|key, f| {
+                hook();
+                write!(f, "{key}")
+            })
+            .observer(|event: &Event<'_, String>| assert_eq!(event.shown_key().to_string(), *event.key()))
+            .build();
+        let called = set_hook(&flights);
+        let gate = Gate::new();
+        let calls = [(); 3].map(|()| boarded(call(verb, &flights, behind(&gate, 1))));
+        gate.open();
+        for call in calls {
+            assert_eq!(finish(&lab, call).await, Ok(1), "{verb:?}");
+        }
+        HOOK.with(|place| *place.borrow_mut() = None);
+        assert!(called.get() > 2, "{verb:?}");
+        lab.until(|| flights.is_empty()).await;
+    }
 }
 
 /// Calls its group when it is cloned or dropped.
@@ -105,6 +251,7 @@ impl Busybody {
         if let Some(flights) = self.0.get() {
             let _ = (flights.len(), flights.contains(KEY), flights.forget("another"), flights.cancel("another"));
             drop(boarded(flights.run("another", std::future::pending::<Busybody>)));
+            let _ = (flights.in_flight(), flights.stats(), flights.forget_all(), flights.cancel_all());
         }
     }
 }
@@ -174,7 +321,7 @@ struct OnDrop(Flights<u32>);
 
 impl Drop for OnDrop {
     fn drop(&mut self) {
-        let _ = (self.0.len(), self.0.cancel("another"));
+        let _ = (self.0.len(), self.0.cancel("another"), self.0.in_flight(), self.0.stats());
     }
 }
 
@@ -187,6 +334,7 @@ async fn wakers_may_use_the_group(lab: Lab) {
             let flights = flights.clone();
             move || {
                 let _ = (flights.len(), flights.contains(KEY), flights.forget("another"));
+                let _ = (flights.in_flight(), flights.stats(), flights.forget_all());
                 assert_eq!(
                     poll_now(std::pin::pin!(flights.run("another", || async { 2 }))),
                     std::task::Poll::Ready(Ok(2))

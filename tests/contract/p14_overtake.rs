@@ -5,21 +5,18 @@ use std::time::Duration;
 
 use coflight::{Entry, Error, Role, Turn};
 use coflight_tests::*;
-use futures_lite::future::block_on;
 
 use crate::common::*;
 
 matrix!(
     one_follower_overtakes_and_answers_all,
     the_leader_is_quicker_after_all,
-    the_next_one_overtakes_when_the_first_leaves,
     nobody_else_starts_when_the_leader_leaves_meanwhile,
     cancel_and_a_timeout_end_both_works,
     a_panic_of_either_answers_all,
     newcomers_follow,
     a_call_waits_longer_or_for_ever,
     a_new_leader_has_the_whole_time_again,
-    threads_overtake_and_are_overtaken,
     a_guard_overtakes,
     what_is_released_meanwhile_goes_on_alone,
     who_overtook_is_told_that_time_was_over,
@@ -91,22 +88,6 @@ async fn the_leader_is_quicker_after_all(lab: Lab) {
     let (result, served) = finish(&lab, overtaker).await;
     assert_eq!((result, served.role, served.callers), (Ok(2), Role::Overtook, 2));
     drop(parked);
-}
-
-async fn the_next_one_overtakes_when_the_first_leaves(lab: Lab) {
-    for &verb in lab.verbs() {
-        let flights: Flights<u32> = lab.builder().overtake_after(LIMIT).build();
-        let _parked = boarded(call(Verb::Run, &flights, endless()));
-        let mut first = boarded(call(verb, &flights, endless()));
-        let latch = Latch::new(1);
-        let second = lab.start(asked(call(verb, &flights, at_once(2)), &latch));
-        latch.wait().await;
-        lab.time().advance(LIMIT);
-        // Either may be the first.
-        let _ = poll_now(first.as_mut());
-        drop(first);
-        assert_eq!(second.await.returned(), Ok(2), "{verb:?}");
-    }
 }
 
 async fn nobody_else_starts_when_the_leader_leaves_meanwhile(lab: Lab) {
@@ -221,30 +202,6 @@ async fn a_new_leader_has_the_whole_time_again(lab: Lab) {
     assert!(poll_now(third.as_mut()).is_pending(), "the new leader has led for half the time");
     lab.time().advance(LIMIT / 2);
     assert_eq!(finish(&lab, third).await, Ok(3));
-}
-
-async fn threads_overtake_and_are_overtaken(lab: Lab) {
-    let flights: Flights<u32> = lab.builder().overtake_after(LIMIT).build();
-    let (gate, begun) = (Gate::new(), Latch::new(1));
-    let slow = {
-        let (flights, gate, begun) = (flights.clone(), gate.clone(), begun.clone());
-        lab.thread(move || {
-            flights.run_blocking(KEY, || {
-                begun.arrive();
-                block_on(gate.wait());
-                1
-            })
-        })
-    };
-    begun.wait().await;
-    let quick = flights.clone();
-    let quick = lab.thread(move || quick.run_blocking(KEY, || 2));
-    lab.until(|| lab.time().timers() == 1).await;
-    lab.time().advance(LIMIT);
-    assert_eq!(quick.await.returned(), Ok(2));
-    assert!(flights.is_empty());
-    gate.open();
-    assert_eq!(slow.await.returned(), Ok(2), "the closure's own value came too late");
 }
 
 async fn a_guard_overtakes(lab: Lab) {

@@ -1,5 +1,6 @@
 //! Where `overtake_after` is set: who starts beside whom, and when.
 
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use coflight::{Error, OnFailure, Role};
@@ -100,27 +101,26 @@ async fn the_next_one_replaces_an_overtaker_who_is_slow_as_well(lab: Lab) {
     }
 }
 
+/// And says so to those who wait for it.
 async fn an_overtaker_who_leaves_makes_room_at_once(lab: Lab) {
     for &verb in lab.verbs() {
         let flights: Flights<u32> = lab.builder().overtake_after(LIMIT).build();
         let (first, second) = (Witness::default(), Witness::default());
         let _parked = boarded(call(Verb::Run, &flights, endless()));
         let mut leaves = boarded(call(verb, &flights, first.watch(endless())));
-        let latch = Latch::new(1);
-        let next = lab.start(asked(call(verb, &flights, second.watch(at_once(2))), &latch));
-        latch.wait().await;
-        // The one in the task looks again when it is woken, so the other is made to be first.
-        lab.until(|| lab.time().timers() == 2).await;
-        let begun = lab.time().now();
-        while first.begun() + second.begun() == 0 {
-            lab.time().advance(LIMIT);
-            let _ = poll_now(leaves.as_mut());
-            lab.until(|| first.begun() + second.begun() > 0).await;
-        }
-        assert_eq!(lab.time().now(), begun + LIMIT);
+        let mut next = boarded(call(verb, &flights, second.watch(at_once(2))));
+        lab.time().advance(LIMIT);
+        assert!(poll_now(leaves.as_mut()).is_pending());
+        lab.until(|| first.begun() == 1).await;
+        let told = CountingWaker::new();
+        let waker = Waker::from(told.clone());
+        assert!(next.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        assert_eq!((told.wakes(), second.begun()), (0, 0), "{verb:?}: one at a time beside the leader");
         drop(leaves);
-        assert_eq!(next.await.returned(), Ok(2), "{verb:?}");
-        assert_eq!(first.gone(), first.begun());
+        assert!(told.wakes() > 0, "{verb:?}: nobody is told that it may overtake");
+        assert_eq!(finish(&lab, next).await, Ok(2), "{verb:?}");
+        lab.until(|| first.gone() == 1).await;
+        assert_eq!((first.begun(), second.begun(), flights.stats().overtakes), (1, 1, 2), "{verb:?}");
     }
 }
 

@@ -12,11 +12,9 @@ use crate::common::*;
 
 matrix!(
     all_aboard_get_it_at_the_limit_and_not_before,
-    a_parked_leader_holds_nobody_beyond_it,
     slow_clean_up_holds_nobody_beyond_it,
     a_closure_that_does_not_return_holds_nobody_beyond_it,
     a_detached_work_is_dropped_at_the_limit,
-    a_result_that_is_there_counts_though_it_is_late,
     a_call_has_another_limit_or_none,
     a_limit_of_who_joins_is_its_own,
     the_limit_counts_from_the_start_also_after_a_handover,
@@ -47,25 +45,6 @@ async fn all_aboard_get_it_at_the_limit_and_not_before(lab: Lab) {
         lab.until(|| witness.gone() == 1).await;
         assert!(flights.is_empty());
         assert_eq!(finish(&lab, call(verb, &flights, at_once(2))).await, Ok(2), "the key is clean: {verb:?}");
-    }
-}
-
-/// Also promise 8: by the followers' own timers, and their wakes.
-async fn a_parked_leader_holds_nobody_beyond_it(lab: Lab) {
-    for &verb in lab.verbs() {
-        let flights: Flights<u32> = lab.builder().timeout(LIMIT).build();
-        let parked = boarded(call(verb, &flights, endless()));
-        let latch = Latch::new(3);
-        let followers: Vec<_> = (0..3).map(|_| lab.start(asked(call(Verb::Run, &flights, never()), &latch))).collect();
-        latch.wait().await;
-        lab.until(|| lab.time().timers() >= 3).await;
-        lab.time().advance(LIMIT);
-        for follower in followers {
-            assert_eq!(follower.await.returned(), Err(Error::TimedOut), "{verb:?}");
-        }
-        drop(parked);
-        lab.until(|| lab.time().timers() == 0).await;
-        assert!(flights.is_empty());
     }
 }
 
@@ -152,17 +131,6 @@ async fn a_detached_work_is_dropped_at_the_limit(lab: Lab) {
     lab.time().advance(LIMIT);
     lab.until(|| witness.gone() == 1 && flights.is_empty()).await;
     assert_eq!(flights.stats().timed_out, 1);
-}
-
-async fn a_result_that_is_there_counts_though_it_is_late(lab: Lab) {
-    for verb in [Verb::Run, Verb::Relay] {
-        let flights: Flights<u32> = lab.builder().timeout(LIMIT).build();
-        let gate = Gate::new();
-        let leader = boarded(call(verb, &flights, behind(&gate, 1)));
-        gate.open();
-        lab.time().advance(2 * LIMIT);
-        assert_eq!(finish(&lab, leader).await, Ok(1), "{verb:?}");
-    }
 }
 
 async fn a_call_has_another_limit_or_none(lab: Lab) {

@@ -1,6 +1,6 @@
 //! Promise 16: numbers of callers, windows and limits beside each other, for every kind of caller.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use coflight::{Entry, Error, OnFailure, Role, Turn};
@@ -214,13 +214,6 @@ async fn what_is_tried_again_lingers_when_it_succeeds(lab: Lab) {
         assert_eq!(finish(&lab, tries).await, Ok(2), "{verb:?}");
         assert_eq!(call(verb, &flights, never()).await, Ok(2), "{verb:?}");
     }
-}
-
-/// Whether anybody owns the value.
-fn mortal() -> (Arc<u32>, Weak<u32>) {
-    let value = Arc::new(1);
-    let seen = Arc::downgrade(&value);
-    (value, seen)
 }
 
 /// Also promise 3: its memory goes when its time is over.

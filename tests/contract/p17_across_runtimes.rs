@@ -1,12 +1,14 @@
 //! Promise 17: callers of any runtimes and threads share one flight; if the runtime that led is shut down, the others take over.
-//! These tests need tokio runtimes of their own to shut down, so they run once each, not in the matrix.
+//! These tests need runtimes of their own to shut down, so they run once each, not in the matrix.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
 
-use coflight::{Error, Group, Tokio};
+use coflight::{Error, Group, Smol, Tokio};
 use coflight_tests::*;
 use futures_lite::future::block_on;
+use tokio::runtime::{Builder, Handle};
 
 use crate::common::*;
 
@@ -54,40 +56,62 @@ async fn everyone_shares_one_flight(lab: Lab) {
     }
 }
 
-/// A runtime, and a group that spawns on it.
-fn doomed<V>() -> (tokio::runtime::Runtime, Flights<V>) {
-    let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let flights = Group::with_runtime(AnyRuntime::Tokio(Tokio::new(tokio.handle().clone())));
-    (tokio, flights)
+/// A tokio runtime that one thread drives, until it is told to shut it down.
+struct Doomed {
+    handle: Handle,
+    end: Gate,
+    driver: JoinHandle<()>,
+}
+
+impl Doomed {
+    /// Of either flavour, and a group that spawns on it.
+    fn all<V>() -> [(Self, Flights<V>); 2] {
+        let mut multi = Builder::new_multi_thread();
+        multi.worker_threads(1);
+        [multi, Builder::new_current_thread()].map(|mut builder| {
+            let runtime = builder.enable_all().build().unwrap();
+            let (handle, end) = (runtime.handle().clone(), Gate::new());
+            let flights = Group::with_runtime(AnyRuntime::Tokio(Tokio::new(handle.clone())));
+            let told = end.clone();
+            let driver = thread::spawn(move || runtime.block_on(told.wait()));
+            (Self { handle, end, driver }, flights)
+        })
+    }
+
+    fn shut_down(self) {
+        self.end.open();
+        self.driver.join().unwrap();
+    }
 }
 
 #[test]
 fn a_runtime_shut_down_while_it_leads() {
     for verb in [Verb::Run, Verb::Relay, Verb::Enter] {
         with_deadline("a runtime shut down while it leads", move || {
-            let (tokio, flights) = doomed();
-            let (gate, led) = (Gate::new(), Witness::default());
-            tokio.spawn(call(verb, &flights, led.watch(behind(&gate, 1))));
-            while led.begun() == 0 {
-                std::thread::yield_now();
+            for (runtime, flights) in Doomed::all() {
+                let (gate, led) = (Gate::new(), Witness::default());
+                runtime.handle.spawn(call(verb, &flights, led.watch(behind(&gate, 1))));
+                while led.begun() == 0 {
+                    thread::yield_now();
+                }
+                let all = Latch::new(2);
+                let on_smol = smol::spawn(asked(call(verb, &flights, at_once(2)), &all));
+                let on_async_std = async_std::task::spawn(asked(call(verb, &flights, at_once(2)), &all));
+                block_on(all.wait());
+                let thread = thread::spawn({
+                    let flights = flights.clone();
+                    move || flights.run_blocking(KEY, || 2)
+                });
+                runtime.shut_down();
+                gate.open();
+                // By relay the same work goes on; else a follower's own is run, once.
+                let expected = if verb == Verb::Relay { 1 } else { 2 };
+                assert_eq!(block_on(on_smol), Ok(expected), "{verb:?}");
+                assert_eq!(block_on(on_async_std), Ok(expected), "{verb:?}");
+                // It may have come too late for that flight.
+                assert!([Ok(expected), Ok(2)].contains(&thread.join().unwrap()), "{verb:?}");
+                assert!(flights.is_empty());
             }
-            let all = Latch::new(2);
-            let on_smol = smol::spawn(asked(call(verb, &flights, at_once(2)), &all));
-            let on_async_std = async_std::task::spawn(asked(call(verb, &flights, at_once(2)), &all));
-            block_on(all.wait());
-            let thread = std::thread::spawn({
-                let flights = flights.clone();
-                move || flights.run_blocking(KEY, || 2)
-            });
-            drop(tokio);
-            gate.open();
-            // By relay the same work goes on; else a follower's own is run, once.
-            let expected = if verb == Verb::Relay { 1 } else { 2 };
-            assert_eq!(block_on(on_smol), Ok(expected), "{verb:?}");
-            assert_eq!(block_on(on_async_std), Ok(expected), "{verb:?}");
-            // It may have come too late for that flight.
-            assert!([Ok(expected), Ok(2)].contains(&thread.join().unwrap()), "{verb:?}");
-            assert!(flights.is_empty());
         });
     }
 }
@@ -95,47 +119,80 @@ fn a_runtime_shut_down_while_it_leads() {
 #[test]
 fn a_runtime_shut_down_while_it_runs_a_spawned_work() {
     with_deadline("a runtime shut down while it runs a spawned work", || {
-        let (tokio, flights) = doomed::<u32>();
-        let witness = Witness::default();
-        let leader = boarded(call(Verb::Spawn, &flights, witness.watch(endless())));
-        while witness.begun() == 0 {
-            std::thread::yield_now();
+        for (runtime, flights) in Doomed::all::<u32>() {
+            let witness = Witness::default();
+            let leader = boarded(call(Verb::Spawn, &flights, witness.watch(endless())));
+            while witness.begun() == 0 {
+                thread::yield_now();
+            }
+            // The task has been polled once another has; only then is its work bound to the runtime.
+            block_on(runtime.handle.spawn(async {})).unwrap();
+            let follower = boarded(call(Verb::Run, &flights, at_once(2)));
+            runtime.shut_down();
+            assert_eq!(witness.gone(), 1, "the runtime drops its works");
+            assert_eq!(block_on(leader), Err(Error::Shutdown));
+            assert_eq!(block_on(follower), Ok(2));
+            assert!(flights.is_empty());
         }
-        // The task has been polled once it is idle; only then is its work bound to the runtime.
-        tokio.block_on(async { tokio::spawn(async {}).await.unwrap() });
-        let follower = boarded(call(Verb::Run, &flights, at_once(2)));
-        drop(tokio);
-        assert_eq!(witness.gone(), 1, "the runtime drops its works");
-        assert_eq!(block_on(leader), Err(Error::Shutdown));
-        assert_eq!(block_on(follower), Ok(2));
-        assert!(flights.is_empty());
     });
 }
 
 #[test]
 fn a_runtime_that_is_shut_down_already() {
     with_deadline("a runtime that is shut down already", || {
-        let (tokio, flights) = doomed::<u32>();
-        drop(tokio);
-        let runs = Arc::new(AtomicUsize::new(0));
-        let work = || {
-            let runs = runs.clone();
-            value(move || async move {
-                yield_now().await;
-                runs.fetch_add(1, Ordering::SeqCst);
-                3
-            })
+        for (runtime, flights) in Doomed::all::<u32>() {
+            runtime.shut_down();
+            let runs = Arc::new(AtomicUsize::new(0));
+            let work = || {
+                let runs = runs.clone();
+                value(move || async move {
+                    yield_now().await;
+                    runs.fetch_add(1, Ordering::SeqCst);
+                    3
+                })
+            };
+            // The callers run the work themselves.
+            assert_eq!(block_on(call(Verb::Spawn, &flights, work())), Ok(3));
+            let gate = Gate::new();
+            let leader = boarded(call(Verb::Spawn, &flights, behind(&gate, 4)));
+            let follower = boarded(call(Verb::Spawn, &flights, never()));
+            drop(leader);
+            gate.open();
+            assert_eq!(block_on(follower), Ok(4));
+            assert_eq!(runs.load(Ordering::SeqCst), 1);
+            drop(boarded(flights.call().detach(true).spawn(KEY, std::future::pending)));
+            assert!(flights.is_empty());
+        }
+    });
+}
+
+/// Its group keeps it, so nothing can shut it down before. Whoever drives it may stop, and another go on.
+#[test]
+fn an_executor_of_ones_own_that_a_thread_drives() {
+    with_deadline("an executor of one's own that a thread drives", || {
+        let executor = Arc::new(smol::Executor::new());
+        let flights: Flights<u32> = Group::with_runtime(AnyRuntime::Smol(Smol::new(executor.clone())));
+        let drive = || {
+            let (executor, end) = (executor.clone(), Gate::new());
+            let told = end.clone();
+            (end, thread::spawn(move || block_on(executor.run(told.wait()))))
         };
-        // The callers run the work themselves.
-        assert_eq!(block_on(call(Verb::Spawn, &flights, work())), Ok(3));
         let gate = Gate::new();
-        let leader = boarded(call(Verb::Spawn, &flights, behind(&gate, 4)));
-        let follower = boarded(call(Verb::Spawn, &flights, never()));
-        drop(leader);
+        let (end, driver) = drive();
+        let spawned = boarded(call(Verb::Spawn, &flights, behind(&gate, 1)));
+        let follower = executor.spawn(call(Verb::Run, &flights, never()));
+        while flights.stats().joined == 0 {
+            thread::yield_now();
+        }
+        end.open();
+        driver.join().unwrap();
         gate.open();
-        assert_eq!(block_on(follower), Ok(4));
-        assert_eq!(runs.load(Ordering::SeqCst), 1);
-        drop(boarded(flights.call().detach(true).spawn(KEY, std::future::pending)));
-        assert!(flights.is_empty());
+        let (end, driver) = drive();
+        assert_eq!((block_on(spawned), block_on(follower)), (Ok(1), Ok(1)));
+        end.open();
+        driver.join().unwrap();
+        let alive = Arc::downgrade(&executor);
+        drop((flights, executor));
+        assert_eq!(alive.strong_count(), 0, "it goes with its group");
     });
 }

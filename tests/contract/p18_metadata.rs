@@ -45,12 +45,7 @@ fn labelled(verb: Verb, flights: &Flights<u32>, label: &'static str, work: Work<
 }
 
 fn by(verb: Verb) -> Option<By> {
-    Some(match verb {
-        Verb::Run => By::Run,
-        Verb::Relay => By::Relay,
-        Verb::Spawn => By::Spawn,
-        Verb::Enter => By::Enter,
-    })
+    Some(verb.into())
 }
 
 type Said = (EventKind, Option<By>, Option<&'static str>, Option<&'static str>);

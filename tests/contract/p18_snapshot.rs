@@ -22,15 +22,6 @@ matrix!(
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn verb_of(verb: Verb) -> By {
-    match verb {
-        Verb::Run => By::Run,
-        Verb::Relay => By::Relay,
-        Verb::Spawn => By::Spawn,
-        Verb::Enter => By::Enter,
-    }
-}
-
 /// The one flight there is.
 #[track_caller]
 fn only(flights: &Flights<u32>) -> InFlight<String> {
@@ -59,7 +50,7 @@ async fn each_flight_with_its_verb_and_callers(lab: Lab) {
     assert_eq!((shown.len(), flights.len()), (4, 4));
     for (number, (flight, &verb)) in shown.iter().zip(lab.verbs()).enumerate() {
         assert_eq!((flight.key.as_str(), flight.callers), (number.to_string().as_str(), number + 1));
-        assert_eq!((flight.state, flight.verb, flight.listed), (Running, verb_of(verb), true), "{flight:?}");
+        assert_eq!((flight.state, flight.verb, flight.listed), (Running, By::from(verb), true), "{flight:?}");
         assert_eq!(flight.age, None, "nothing keeps time");
     }
     gate.open();
@@ -96,12 +87,12 @@ async fn vacant_until_somebody_takes_over(lab: Lab) {
             let flights: Flights<u32> = lab.group();
             let leader = boarded(call(leading, &flights, endless()));
             let followers = [(); 2].map(|()| boarded(call(verb, &flights, endless())));
-            is(&flights, Running, verb_of(leading), 3);
+            is(&flights, Running, By::from(leading), 3);
             drop(leader);
-            is(&flights, Vacant, verb_of(leading), 2);
+            is(&flights, Vacant, By::from(leading), 2);
             let [mut next, other] = followers;
             assert!(poll_now(next.as_mut()).is_pending());
-            is(&flights, Running, verb_of(verb), 2);
+            is(&flights, Running, By::from(verb), 2);
             drop((next, other));
             assert_eq!(flights.in_flight(), []);
         }
@@ -112,7 +103,7 @@ async fn vacant_until_somebody_takes_over(lab: Lab) {
         let leader = boarded(call(verb, &flights, endless()));
         let _follower = boarded(call(verb, &flights, never()));
         drop(leader);
-        is(&flights, Running, verb_of(verb), 1);
+        is(&flights, Running, By::from(verb), 1);
     }
 }
 
@@ -123,7 +114,7 @@ async fn a_handover_by_another_verb(lab: Lab) {
         let _parked = boarded(call(Verb::Enter, &flights, endless()));
         drop(leader);
         let _newcomer = boarded(call(verb, &flights, endless()));
-        is(&flights, Running, verb_of(verb), 2);
+        is(&flights, Running, By::from(verb), 2);
     }
 }
 
@@ -153,7 +144,7 @@ async fn a_failed_work_makes_way(lab: Lab) {
         let mut follower = boarded(call(Verb::Run, &flights, endless()));
         gate.open();
         assert_eq!(finish(&lab, leader).await, Ok(0));
-        is(&flights, Vacant, verb_of(verb), 1);
+        is(&flights, Vacant, By::from(verb), 1);
         assert!(poll_now(follower.as_mut()).is_pending());
         is(&flights, Running, By::Run, 1);
     }

@@ -6,8 +6,8 @@ use coflight::{Entry, Error, Metrics, OnFailure, Stats};
 use coflight_tests::*;
 use metrics::Unit;
 
-use crate::common::*;
 use crate::ledger::Ledger;
+use coflight_tests::works::*;
 
 matrix!(everything_that_can_happen, callers_that_come_and_go_at_once, flights_in_progress, two_groups_of_one_label);
 

@@ -4,8 +4,8 @@ use coflight::{Entry, EventKind, Group, Traced, Tracing};
 use coflight_tests::*;
 use tracing::Level;
 
-use crate::common::{behind, finish, never};
 use crate::recorder::{KeptEvent, Trail};
+use coflight_tests::works::{behind, finish, never};
 
 matrix!(an_event_belongs_to_the_call_or_the_work_that_it_is_about);
 

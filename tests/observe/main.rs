@@ -2,9 +2,6 @@
 
 #![allow(unreachable_pub)]
 
-#[path = "../contract/common.rs"]
-#[allow(dead_code)]
-mod common;
 mod counts;
 mod events;
 mod ledger;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use coflight::{Entry, Error, Event, EventKind, Observer, Role, Traced, Tracing, TryError, TryGroup};
 use coflight_tests::*;
 
-use crate::common::{at_once, behind, endless, finish, never};
 use crate::recorder::{KeptSpan, Trail};
+use coflight_tests::works::{at_once, behind, endless, finish, never};
 
 matrix!(
     a_work_runs_in_a_child_of_its_leaders_call,

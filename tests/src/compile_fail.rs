@@ -98,35 +98,13 @@
 //! let call = flights.call().linger(std::time::Duration::from_secs(1));
 //! ```
 //!
-//! A group without a runtime has no clock for a limit:
-//!
-//! ```compile_fail,E0277
-//! let builder = coflight::Group::<String, u32>::builder().timeout(std::time::Duration::MAX);
-//! ```
-//!
-//! ```compile_fail,E0277
-//! let builder = coflight::Group::<String, u32>::builder().wait_timeout(std::time::Duration::MAX);
-//! ```
-//!
-//! ```compile_fail,E0277
-//! let builder = coflight::Group::<String, u32>::builder().overtake_after(std::time::Duration::MAX);
-//! ```
-//!
-//! …nor for a window:
-//!
-//! ```compile_fail,E0277
-//! let builder = coflight::Group::<String, u32>::builder().join_within(std::time::Duration::MAX);
-//! ```
-//!
-//! ```compile_fail,E0277
-//! let builder = coflight::Group::<String, u32>::builder().linger(std::time::Duration::MAX);
-//! ```
+//! Nor can a clock be read for nothing but ages:
 //!
 //! ```compile_fail,E0277
 //! let builder = coflight::Group::<String, u32>::builder().timed();
 //! ```
 //!
-//! …nor has a call of it, not even to ask for none:
+//! A call cannot even ask for none:
 //!
 //! ```compile_fail,E0277
 //! let flights: coflight::Group<String, u32> = coflight::Group::new();

@@ -9,14 +9,13 @@ use std::task::{Context, Poll};
 use event_listener::{Event, listener};
 
 /// Closed until opened, for good. Works on every runtime.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Gate(Arc<Latched>);
 
 /// Open when it was counted down to zero.
 #[derive(Clone)]
 pub struct Latch(Arc<Latched>);
 
-#[derive(Default)]
 struct Latched {
     left: AtomicUsize,
     changed: Event,
@@ -30,6 +29,13 @@ impl Latched {
                 changed.await;
             }
         }
+    }
+}
+
+/// A closed one.
+impl Default for Gate {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -15,6 +15,7 @@ mod time;
 mod verb;
 mod waker;
 mod watch;
+pub mod works;
 
 pub use executor::HandExecutor;
 pub use gate::{Asked, Gate, Latch, asked, boarded, poll_now};

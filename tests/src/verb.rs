@@ -20,6 +20,18 @@ pub enum Verb {
     Enter,
 }
 
+/// As events and `in_flight` name it.
+impl From<Verb> for coflight::Verb {
+    fn from(verb: Verb) -> Self {
+        match verb {
+            Verb::Run => Self::Run,
+            Verb::Relay => Self::Relay,
+            Verb::Spawn => Self::Spawn,
+            Verb::Enter => Self::Enter,
+        }
+    }
+}
+
 /// A caller's work: not called yet.
 pub type Work<V> = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = V> + Send>> + Send>;
 

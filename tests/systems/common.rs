@@ -1,83 +1,54 @@
 //! Works and crowds that these tests share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use coflight::{DefaultHashBuilder, Entry, Error, Leader, Role, Turn};
+use coflight_tests::works::{Witness, at_once, behind};
 use coflight_tests::*;
 
 /// Counts executions, and those that are not over.
 #[derive(Clone, Default)]
-pub(crate) struct Runs(Arc<Counts>);
-
-#[derive(Default)]
-struct Counts {
-    begun: AtomicUsize,
-    live: AtomicUsize,
-}
-
-/// One execution; over when dropped.
-struct Execution(Runs);
+pub(crate) struct Runs(Witness);
 
 impl Runs {
     /// Executions so far.
     pub(crate) fn count(&self) -> usize {
-        self.0.begun.load(Ordering::SeqCst)
+        self.0.begun()
     }
 
     /// Executions that have begun and are neither finished nor dropped.
     pub(crate) fn live(&self) -> usize {
-        self.0.live.load(Ordering::SeqCst)
-    }
-
-    fn begin(&self) -> Execution {
-        self.0.begun.fetch_add(1, Ordering::SeqCst);
-        self.0.live.fetch_add(1, Ordering::SeqCst);
-        Execution(self.clone())
+        // In this order: none is gone that is not begun.
+        let gone = self.0.gone();
+        self.0.begun() - gone
     }
 
     /// A work that counts itself when called and then does this.
     pub(crate) fn doing<V, Fut>(&self, work: impl FnOnce() -> Fut + Send + 'static) -> Work<V>
     where
+        V: Send + 'static,
         Fut: Future<Output = V> + Send + 'static,
     {
-        let runs = self.clone();
-        value(move || {
-            let (execution, work) = (runs.begin(), work());
-            async move {
-                let _execution = execution;
-                work.await
-            }
-        })
+        self.0.watch(value(work))
     }
 
     /// A work that counts itself when called and then waits for the gate.
     pub(crate) fn work<V: Send + 'static>(&self, gate: &Gate, result: V) -> Work<V> {
-        let gate = gate.clone();
-        self.doing(move || async move {
-            gate.wait().await;
-            result
-        })
+        self.0.watch(behind(gate, result))
     }
 
     /// A work that counts itself and is ready at once.
     pub(crate) fn now<V: Send + 'static>(&self, result: V) -> Work<V> {
-        self.doing(move || async move { result })
+        self.0.watch(at_once(result))
     }
 
     /// A closure for a thread, counting itself.
     pub(crate) fn closure<V>(&self, result: V) -> impl FnOnce() -> V + use<V> {
-        let runs = self.clone();
+        let witness = self.0.clone();
         move || {
-            let _execution = runs.begin();
+            let _sign = witness.sign();
             result
         }
-    }
-}
-
-impl Drop for Execution {
-    fn drop(&mut self) {
-        self.0.0.live.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

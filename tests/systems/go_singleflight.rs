@@ -210,6 +210,7 @@ async fn a_leader_whose_task_ends_leaves_none_of_five_hanging(lab: Lab) {
         // A follower starts its own work, or goes on with the leader's.
         let expected = if matches!(verb, Verb::Run | Verb::Enter) { 2 } else { 1 };
         assert_eq!((runs.count(), flights.len()), (expected, 0), "{verb:?}");
+        assert_eq!(ask(verb, flights.clone(), KEY, runs.now(2)).await, Ok(2), "{verb:?}: the key is clean");
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::hash::{BuildHasher, Hasher};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Waker};
 
 use coflight::{Error, Event, Group};
 use coflight_tests::*;
@@ -10,8 +9,6 @@ use coflight_tests::*;
 use crate::common::*;
 
 matrix!(
-    a_cancelled_leader_gives_nobody_a_false_result,
-    a_cancelled_leader_takes_no_successors_waker_along,
     after_forget_a_third_caller_joins_the_second_though_the_first_is_stopped,
     work_that_asks_for_its_own_key_is_told,
     a_thread_whose_work_asks_for_its_own_key_is_told,
@@ -22,62 +19,6 @@ matrix!(
     two_runtimes_and_threads_share_one_group,
     an_observer_that_panics_breaks_no_caller,
 );
-
-/// Promise 6: whoever is left gets a real result, and the key is usable.
-async fn a_cancelled_leader_gives_nobody_a_false_result(lab: Lab) {
-    for &verb in lab.verbs() {
-        let flights: Flights<Option<u32>> = lab.group();
-        let (runs, gate) = (Runs::default(), Gate::new());
-        let leader = crowd(&lab, verb, &flights, KEY, 1, || runs.work(&gate, Some(1))).await.pop().unwrap();
-        let followers = crowd(&lab, verb, &flights, KEY, 5, || runs.work(&gate, Some(1))).await;
-        leader.abort();
-        assert!(matches!(leader.await, Ended::Dropped), "{verb:?}");
-        gate.open();
-        assert_eq!(results(followers).await, vec![Ok(Some(1)); 5], "{verb:?}");
-        let before = if matches!(verb, Verb::Run | Verb::Enter) { 2 } else { 1 };
-        assert_eq!((runs.count(), flights.len()), (before, 0), "{verb:?}");
-        assert_eq!(ask(verb, flights.clone(), KEY, runs.now(Some(2))).await, Ok(Some(2)));
-        assert_eq!(runs.count(), before + 1);
-    }
-}
-
-/// Promises 6 and 8: a newcomer takes over while the leader is still leaving. It is woken when its work can go on, and when it is cancelled.
-async fn a_cancelled_leader_takes_no_successors_waker_along(lab: Lab) {
-    for leaving in [Verb::Run, Verb::Enter] {
-        for (successor, expected) in [(Verb::Relay, Ok(3)), (Verb::Run, Err(Error::Cancelled))] {
-            let flights: Flights<u32> = lab.group();
-            let (runs, gate) = (Runs::default(), Gate::new());
-            let leader = boarded(ask(leaving, flights.clone(), KEY, runs.work(&gate, 1)));
-            let mut follower = Box::pin(ask(Verb::Run, flights.clone(), KEY, runs.work(&gate, 2)));
-            let newcomer = Box::pin(ask(successor, flights.clone(), KEY, runs.work(&gate, 3)));
-
-            // It arrives when the follower is told that the leader leaves.
-            let told = CountingWaker::new();
-            let (coming, arrived) = (Mutex::new(Some(newcomer)), Arc::new(Mutex::new(None)));
-            let at_handover = CountingWaker::calling({
-                let (arrived, waker) = (arrived.clone(), Waker::from(told.clone()));
-                move || {
-                    if let Some(mut newcomer) = coming.lock().unwrap().take() {
-                        assert!(newcomer.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
-                        *arrived.lock().unwrap() = Some(newcomer);
-                    }
-                }
-            });
-            assert!(follower.as_mut().poll(&mut Context::from_waker(&Waker::from(at_handover))).is_pending());
-            drop(leader);
-            let newcomer = arrived.lock().unwrap().take().expect("the follower is told");
-            assert_eq!((runs.count(), told.wakes()), (2, 0));
-
-            match successor {
-                Verb::Relay => gate.open(),
-                _ => assert!(flights.cancel(KEY)),
-            }
-            assert_ne!(told.wakes(), 0, "{successor:?} after {leaving:?}: nobody wakes the newcomer");
-            assert_eq!((newcomer.await, follower.await), (expected.clone(), expected));
-            assert_eq!((runs.count(), runs.live(), flights.len()), (2, 0, 0));
-        }
-    }
-}
 
 /// Promise 4: the forgotten flight does not even end, but is stopped.
 async fn after_forget_a_third_caller_joins_the_second_though_the_first_is_stopped(lab: Lab) {

@@ -267,9 +267,17 @@ pub fn a_lease_runs_out<E: Engine>(engine: E) {
 /// A leader that is alive is not.
 pub fn a_lease_that_is_renewed_does_not<E: Engine>(engine: E) {
     block_on(async {
-        let lead = lead_for(&engine, &name(), SHORT).await;
-        let began = Instant::now();
-        assert!(matches!(renew(&engine, &lead).await, Renewed::Held { .. }), "within {:?}", began.elapsed());
+        let lead = eventually("a lease is renewed in time", || async {
+            let began = Instant::now();
+            let lead = lead_for(&engine, &name(), SHORT).await;
+            match renew(&engine, &lead).await {
+                Renewed::Held { .. } => Some(lead),
+                // It came too late, on a machine that does much else.
+                Renewed::Lost { .. } if began.elapsed() >= SHORT => None,
+                other => panic!("{other:?} after {:?}", began.elapsed()),
+            }
+        })
+        .await;
         thread::sleep(2 * SHORT);
         assert!(matches!(renew(&engine, &lead).await, Renewed::Held { followed: None, forgotten: false }));
         assert_eq!(join(&engine, &lead.name).await, Joined::Follows(lead.token));

@@ -125,7 +125,6 @@ fn one_work_at_a_time_for_each_key_on_tokio() {
 fn whoever_is_told_nothing_looks() {
     let lease = Duration::from_secs(6);
     let engine = storm(&Threads::new(), lease, Some(Outage::Mute));
-    sleep(lease / 10);
     let began = Instant::now();
     while !engine.is_empty() {
         assert!(began.elapsed() < 3 * lease, "{engine:?} is left");

@@ -1,0 +1,134 @@
+//! Ways to let time pass.
+
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use coflight::cluster::InProcess;
+use coflight_tests::*;
+
+use crate::common::*;
+
+/// Lets beats pass, in each of which so many processes ask the engine, because they renew, or look.
+pub(crate) async fn beats(lab: &Lab, engine: &InProcess, beats: usize, processes: usize, job: Option<&Job>) {
+    for _ in 0..beats {
+        // All of them are asleep,
+        lab.until(|| lab.time().timers() >= processes).await;
+        let before = engine.operations();
+        lab.time().advance(BEAT);
+        // and have been awake.
+        lab.until(|| engine.operations() >= before + processes as u64).await;
+        if let Some(job) = job {
+            job.shown(lab).await;
+        }
+    }
+}
+
+/// Nobody is asleep: those of an engine before this one are not to be taken for those of the next.
+pub(crate) async fn idle(lab: &Lab) {
+    lab.until(|| lab.time().timers() == 0).await;
+}
+
+/// What a caller gets, while time passes in small steps; how much of it did is told, too.
+pub(crate) async fn passing<T>(lab: &Lab, mut caller: Task<T>) -> (T, Duration) {
+    let began = lab.time().now();
+    loop {
+        // On a machine that does much else, each of these may take a while.
+        for _ in 0..5 {
+            if let Some(ended) = poll_once(&mut caller).await {
+                return (ended.returned(), lab.time().now() - began);
+            }
+            std::thread::yield_now();
+            yield_now().await;
+        }
+        // Whoever runs on a thread of its own needs real time.
+        std::thread::sleep(Duration::from_micros(300));
+        lab.time().advance(PATIENCE / 50);
+    }
+}
+
+/// Lets a time pass, in steps, each of which is given the chance to be noticed, until something holds; at most this long, and a little for what is noticed
+/// late because the machine does other things. Nothing fails because it comes late: what is to come in time is for [`pass_asleep`].
+pub(crate) async fn pass_until(lab: &Lab, at_most: Duration, what: &str, mut holds: impl FnMut() -> bool) -> Duration {
+    let began = lab.time().now();
+    let step = at_most / 60;
+    loop {
+        for _ in 0..5 {
+            if holds() {
+                return lab.time().now() - began;
+            }
+            std::thread::yield_now();
+            yield_now().await;
+        }
+        // Whoever runs on a thread of its own needs real time.
+        std::thread::sleep(Duration::from_millis(1));
+        let passed = lab.time().now() - began;
+        if passed >= at_most * 3 / 2 {
+            // Whoever has not noticed by then, though all that it needs has happened, does without more of it.
+            eprintln!("{what}: not after {passed:?}");
+            lab.until(&mut holds).await;
+            return passed;
+        }
+        lab.time().advance(step);
+    }
+}
+
+/// Lets time pass until something holds, but not a moment more than a limit, in steps, at each of which everyone who is to wake does: so many are asleep
+/// again, and the work was shown to be driven. Returns how much time that took.
+pub(crate) async fn pass_asleep(
+    lab: &Lab,
+    limit: Duration,
+    sleepers: usize,
+    job: Option<&Job>,
+    mut holds: impl FnMut() -> bool,
+) -> Duration {
+    let began = lab.time().now();
+    loop {
+        lab.until(|| holds() || lab.time().timers() >= sleepers).await;
+        let passed = lab.time().now() - began;
+        if passed >= limit {
+            lab.until(&mut holds).await;
+        }
+        if holds() {
+            return passed;
+        }
+        if let Some(job) = job {
+            job.shown(lab).await;
+        }
+        lab.time().advance((limit - passed).min(Duration::from_millis(5)));
+    }
+}
+
+/// What a caller gets, as [`pass_asleep`] has time pass.
+pub(crate) async fn within<T>(
+    lab: &Lab,
+    limit: Duration,
+    sleepers: usize,
+    job: Option<&Job>,
+    mut caller: Task<T>,
+) -> T {
+    let mut ended = None;
+    let ready = || {
+        if ended.is_none() {
+            if let Poll::Ready(end) = poll_now(Pin::new(&mut caller)) {
+                ended = Some(end);
+            }
+        }
+        ended.is_some()
+    };
+    pass_asleep(lab, limit, sleepers, job, ready).await;
+    ended.expect("its end").returned()
+}
+
+/// Lets time pass until nothing has the engine any more, after these processes are dropped: no task that goes on behind everybody's back.
+pub(crate) async fn settle<V: Clone + Send + Sync + 'static>(
+    lab: &Lab,
+    engine: Fronted,
+    processes: impl IntoIterator<Item = Process<V, Fronted>>,
+) {
+    processes.into_iter().for_each(drop);
+    let alive = engine.alive();
+    drop(engine);
+    pass_until(lab, 6 * LEASE, "nobody has the engine any more", || alive.strong_count() == 0).await;
+    lab.until(|| lab.time().timers() == 0).await;
+}
