@@ -1,14 +1,16 @@
 //! Promise 17: callers of any runtimes and threads share one flight; if the runtime that led is shut down, the others take over.
 //! These tests need runtimes of their own to shut down, so they run once each, not in the matrix.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use coflight::{Error, Group, Smol, Tokio};
 use coflight_tests::*;
 use futures_lite::future::block_on;
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::Builder;
 
 use crate::common::*;
 
@@ -56,26 +58,47 @@ async fn everyone_shares_one_flight(lab: Lab) {
     }
 }
 
-/// A tokio runtime that one thread drives, until it is told to shut it down.
+/// A runtime that one thread drives, until it is told to shut it down.
 struct Doomed {
-    handle: Handle,
+    spawn: Box<dyn Fn(Anything)>,
     end: Gate,
     driver: JoinHandle<()>,
 }
 
+type Anything = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 impl Doomed {
-    /// Of either flavour, and a group that spawns on it.
-    fn all<V>() -> [(Self, Flights<V>); 2] {
+    /// Of each kind that can be shut down, and a group that spawns on it.
+    fn all<V>() -> [(Self, Flights<V>); 3] {
         let mut multi = Builder::new_multi_thread();
         multi.worker_threads(1);
-        [multi, Builder::new_current_thread()].map(|mut builder| {
-            let runtime = builder.enable_all().build().unwrap();
-            let (handle, end) = (runtime.handle().clone(), Gate::new());
-            let flights = Group::with_runtime(AnyRuntime::Tokio(Tokio::new(handle.clone())));
-            let told = end.clone();
-            let driver = thread::spawn(move || runtime.block_on(told.wait()));
-            (Self { handle, end, driver }, flights)
-        })
+        [Self::tokio(multi), Self::tokio(Builder::new_current_thread()), Self::smol()]
+    }
+
+    fn tokio<V>(mut builder: Builder) -> (Self, Flights<V>) {
+        let runtime = builder.enable_all().build().unwrap();
+        let handle = runtime.handle().clone();
+        let flights = Group::with_runtime(AnyRuntime::Tokio(Tokio::new(handle.clone())));
+        let spawn = move |task: Anything| drop(handle.spawn(task));
+        (Self::driven(spawn, move |told| runtime.block_on(told.wait())), flights)
+    }
+
+    fn smol<V>() -> (Self, Flights<V>) {
+        let executor = Arc::new(smol::Executor::new());
+        let flights = Group::with_runtime(AnyRuntime::Smol(Smol::new(&executor)));
+        let weak = Arc::downgrade(&executor);
+        let spawn = move |task: Anything| weak.upgrade().expect("it is not shut down").spawn(task).detach();
+        (Self::driven(spawn, move |told| block_on(executor.run(told.wait()))), flights)
+    }
+
+    fn driven(spawn: impl Fn(Anything) + 'static, drive: impl FnOnce(Gate) + Send + 'static) -> Self {
+        let end = Gate::new();
+        let told = end.clone();
+        Self { spawn: Box::new(spawn), end, driver: thread::spawn(move || drive(told)) }
+    }
+
+    fn spawn(&self, task: impl Future<Output: Send> + Send + 'static) {
+        (self.spawn)(Box::pin(async move { drop(task.await) }));
     }
 
     fn shut_down(self) {
@@ -90,7 +113,7 @@ fn a_runtime_shut_down_while_it_leads() {
         with_deadline("a runtime shut down while it leads", move || {
             for (runtime, flights) in Doomed::all() {
                 let (gate, led) = (Gate::new(), Witness::default());
-                runtime.handle.spawn(call(verb, &flights, led.watch(behind(&gate, 1))));
+                runtime.spawn(call(verb, &flights, led.watch(behind(&gate, 1))));
                 while led.begun() == 0 {
                     thread::yield_now();
                 }
@@ -126,7 +149,10 @@ fn a_runtime_shut_down_while_it_runs_a_spawned_work() {
                 thread::yield_now();
             }
             // The task has been polled once another has; only then is its work bound to the runtime.
-            block_on(runtime.handle.spawn(async {})).unwrap();
+            let polled = Gate::new();
+            let opened = polled.clone();
+            runtime.spawn(async move { opened.open() });
+            block_on(polled.wait());
             let follower = boarded(call(Verb::Run, &flights, at_once(2)));
             runtime.shut_down();
             assert_eq!(witness.gone(), 1, "the runtime drops its works");
@@ -166,33 +192,25 @@ fn a_runtime_that_is_shut_down_already() {
     });
 }
 
-/// Its group keeps it, so nothing can shut it down before. Whoever drives it may stop, and another go on.
+/// Promise 3: works that nobody runs any more, and results that linger, keep neither the executor nor the group.
 #[test]
-fn an_executor_of_ones_own_that_a_thread_drives() {
-    with_deadline("an executor of one's own that a thread drives", || {
+fn an_executor_that_nobody_drives_any_more() {
+    with_deadline("an executor that nobody drives any more", || {
         let executor = Arc::new(smol::Executor::new());
-        let flights: Flights<u32> = Group::with_runtime(AnyRuntime::Smol(Smol::new(executor.clone())));
-        let drive = || {
-            let (executor, end) = (executor.clone(), Gate::new());
-            let told = end.clone();
-            (end, thread::spawn(move || block_on(executor.run(told.wait()))))
-        };
-        let gate = Gate::new();
-        let (end, driver) = drive();
-        let spawned = boarded(call(Verb::Spawn, &flights, behind(&gate, 1)));
-        let follower = executor.spawn(call(Verb::Run, &flights, never()));
-        while flights.stats().joined == 0 {
-            thread::yield_now();
-        }
-        end.open();
-        driver.join().unwrap();
-        gate.open();
-        let (end, driver) = drive();
-        assert_eq!((block_on(spawned), block_on(follower)), (Ok(1), Ok(1)));
-        end.open();
-        driver.join().unwrap();
+        let flights: Flights<u32> =
+            Group::builder().runtime(AnyRuntime::Smol(Smol::new(&executor))).linger(Duration::from_secs(3600)).build();
+        assert_eq!(block_on(executor.run(call(Verb::Spawn, &flights, at_once(1)))), Ok(1));
+        let witness = Witness::default();
+        block_on(executor.run(async {
+            let detached = flights.call().detach(true).spawn("another", witness.watch(endless()));
+            assert!(poll_once(detached).await.is_none());
+            while witness.begun() == 0 {
+                yield_now().await;
+            }
+        }));
         let alive = Arc::downgrade(&executor);
         drop((flights, executor));
-        assert_eq!(alive.strong_count(), 0, "it goes with its group");
+        assert_eq!(alive.strong_count(), 0);
+        assert_eq!((witness.begun(), witness.gone()), (1, 1));
     });
 }

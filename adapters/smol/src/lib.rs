@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ use smol::Executor;
 #[derive(Clone, Debug)]
 pub struct Smol {
     /// The global one if none.
-    executor: Option<Arc<Executor<'static>>>,
+    executor: Option<Weak<Executor<'static>>>,
     /// Where this runtime's clock starts.
     origin: Instant,
 }
@@ -42,23 +42,25 @@ impl Smol {
         Self { executor: None, origin: Instant::now() }
     }
 
-    /// An executor of the user's own.
+    /// An executor of the user's own, which it does not keep: dropping the last `Arc` shuts it down, with all its tasks, and groups go on without it, as
+    /// [`Group::spawn`](coflight_core::Group::spawn) says.
     ///
     /// ```
-    /// use std::sync::Arc;
+    /// use std::sync::{Arc, Weak};
     /// use coflight::{Group, Smol};
     /// use smol::Executor;
     ///
     /// let executor = Arc::new(Executor::new());
-    /// let flights: Group<u64, u64, Smol> = Group::with_runtime(Smol::new(Arc::clone(&executor)));
+    /// let flights: Group<u64, u64, Smol> = Group::with_runtime(Smol::new(&executor));
     ///
     /// // Its tasks go on while somebody runs it.
     /// let answer = smol::block_on(executor.run(flights.spawn(&6, || async { 42 })));
     /// assert_eq!(answer, Ok(42));
     /// ```
     #[must_use]
-    pub fn new(executor: Arc<Executor<'static>>) -> Self {
-        Self { executor: Some(executor), origin: Instant::now() }
+    pub fn new(executor: &Arc<Executor<'static>>) -> Self {
+        // Its tasks hold groups, which hold this.
+        Self { executor: Some(Arc::downgrade(executor)), origin: Instant::now() }
     }
 }
 
@@ -74,7 +76,12 @@ impl Spawn for Smol {
         F: Future<Output = ()> + Send + 'static,
     {
         match &self.executor {
-            Some(executor) => executor.spawn(task).detach(),
+            Some(executor) => {
+                // Without it the task is dropped, which is how coflight learns of that.
+                if let Some(executor) = executor.upgrade() {
+                    executor.spawn(task).detach();
+                }
+            }
             None => smol::spawn(task).detach(),
         }
     }
