@@ -285,7 +285,8 @@ impl<K, V> FlightRef<K, V> {
         // SAFETY: this thread just moved the state to `Landing`.
         unsafe { self.publish(Err(error)) };
         if cancelling.owns_work {
-            self.tear_down(table);
+            // SAFETY: `begin_cancel` set the busy mark of a work that nobody held.
+            unsafe { self.tear_down(table) };
         }
         self.ended();
         true
@@ -363,7 +364,8 @@ impl<K, V> FlightRef<K, V> {
                 return left;
             }
             Left::NobodyButWork => {
-                self.tear_down(table);
+                // SAFETY: `leave` set the busy mark of a work that nobody held.
+                unsafe { self.tear_down(table) };
                 self.runner.wake();
             }
         }

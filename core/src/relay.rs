@@ -108,7 +108,8 @@ where
                     this.caller.as_mut().stay_aboard(true);
                     let flight = this.caller.flight();
                     if flight.state.offer() == Held::Ended {
-                        flight.tear_down(this.caller.group.table());
+                        // SAFETY: still held: who ended the flight left the mark to this caller, and `offer` left it as it was.
+                        unsafe { flight.tear_down(this.caller.group.table()) };
                     }
                 }
             }

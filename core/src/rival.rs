@@ -181,7 +181,8 @@ impl<K, V> FlightRef<K, V> {
             panics::contain(|| drop(current));
         }
         if cancelling.owns_work {
-            self.tear_down(table);
+            // SAFETY: `begin_cancel` set the busy mark of a work that nobody held.
+            unsafe { self.tear_down(table) };
         }
         terms.tell(self);
         None
@@ -193,7 +194,8 @@ impl<K, V> FlightRef<K, V> {
         // SAFETY: this thread just moved the state to `Landing`.
         unsafe { self.publish(Err(error)) };
         if cancelling.owns_work {
-            self.drop_work();
+            // SAFETY: `begin_cancel` set the busy mark of a work that nobody held.
+            unsafe { self.drop_work() };
             self.tell(self.state.clear());
         }
     }

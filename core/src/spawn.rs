@@ -121,7 +121,8 @@ where
                     unsafe { flight.set_work(Some(carried)) };
                     this.caller.as_mut().stay_aboard(false);
                     if flight.state.hand_to_task(*this.detach) == Held::Ended {
-                        flight.tear_down(group.table());
+                        // SAFETY: still held: who ended the flight left the mark to this caller, and `hand_to_task` left it as it was.
+                        unsafe { flight.tear_down(group.table()) };
                         continue;
                     }
                     group.runtime().spawn(Task {
@@ -164,7 +165,9 @@ impl<K, V, R, S> Future for Task<K, V, R, S> {
         this.flight.runner.register(cx.waker());
         if this.flight.state.resume() != Held::Ended {
             let table = this.group.table();
-            if let Driven::Pending = this.flight.drive(table, Runner::Task, Some(cx.waker())) {
+            // SAFETY: `resume` set the busy mark, as only this task may while the work is its.
+            let driven = unsafe { this.flight.drive(table, Runner::Task, Some(cx.waker())) };
+            if let Driven::Pending = driven {
                 let terms = this.flight.terms.as_ref();
                 let limit = terms.and_then(|terms| terms.deadline.zip(terms.time()));
                 if !limit.is_some_and(|(deadline, time)| this.alarm.rang(time, deadline, cx)) {

@@ -46,7 +46,8 @@ where
         }
         if flight.state.claim_work() {
             *driven = true;
-            match flight.drive(this.group.table(), Runner::Caller, None) {
+            // SAFETY: `claim_work` set the busy mark.
+            match unsafe { flight.drive(this.group.table(), Runner::Caller, None) } {
                 Driven::Pending | Driven::Landed => {}
                 Driven::Alone(value) => {
                     self.done();
