@@ -22,7 +22,7 @@
 //! | `config`, `options`, `terms` | what was chosen: for the group, for a call, and what that means for a flight |
 //! | `time`, `linger` | alarms; results that are served for a while |
 //! | `wait` | a listener inside the caller's own future |
-//! | `circle` | refusing to wait in a circle |
+//! | `circle`, `note` | refusing to wait in a circle; what works note for others aboard |
 //! | `key`, `hash`, `runtime`, `error`, `panics`, `sync`, `waker_slot`, `park` | what they all use |
 
 #![no_std]
