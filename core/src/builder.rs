@@ -391,7 +391,7 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     /// own cleaning up but the one caller that does it. Default: any time.
     ///
     /// Every caller aboard keeps the limit for itself, so no caller that is polled waits longer, whatever the leader does. A result that is
-    /// ready counts, even if it came late and nobody looked before. A closure of [`run_blocking`](Group::run_blocking) cannot be stopped:
+    /// ready counts, even if it came late and nobody looked before. A closure of `run_blocking` cannot be stopped:
     /// the key stays taken until it returns. If the runtime is shut down its timers ring no more; the limit then holds whenever something else wakes a
     /// caller.
     ///

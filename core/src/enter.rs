@@ -154,8 +154,11 @@ impl<K, V, R, S> Leader<K, V, R, S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Cancelled`] if the flight was cancelled meanwhile, [`Error::TimedOut`] if its time was over; then nobody gets `value`. If
-    /// another work [overtook](crate::Builder::overtake_after) this one, its result is what everybody gets, this caller included.
+    /// [`Error::Cancelled`] if the flight was cancelled meanwhile, [`Error::TimedOut`] if its time was over; then nobody gets `value`.
+    ///
+    /// If another work [overtook](crate::Builder::overtake_after) this one, its result is what everybody gets, this caller included, or
+    /// [`Error::Panicked`] if it panicked. A caller that overtook and was too slow as well, so that another took its place, gets [`Error::Cancelled`] while the
+    /// flight goes on.
     pub fn complete(self, value: V) -> Result<V, Error>
     where
         V: Clone,
@@ -253,7 +256,7 @@ impl<K, V, R, S> Leader<K, V, R, S> {
         self.flight().state.load().callers()
     }
 
-    /// How this caller came to lead: [`Role::Led`], [`Role::TookOver`] or [`Role::Alone`].
+    /// How this caller came to lead: [`Role::Led`], [`Role::TookOver`], [`Role::Overtook`] or [`Role::Alone`].
     ///
     /// ```
     /// # extern crate coflight_core as coflight;
@@ -450,8 +453,8 @@ impl<K, T: Clone, E, R, S> Leader<K, Result<T, SharedError<E>>, R, S> {
 pub enum Turn<K, V, R, S> {
     /// The flight's value.
     Value(V),
-    /// This caller is to run the work: it took over from a leader that left, or was released to go alone.
-    /// [`Leader::role`] tells which.
+    /// This caller is to run the work: it took over from a leader that left or [failed](crate::OnFailure::Retry), is to
+    /// [overtake](crate::Builder::overtake_after) one that is slow, or was released to go alone. [`Leader::role`] tells which.
     Leader(Leader<K, V, R, S>),
 }
 
@@ -483,6 +486,10 @@ pin_project! {
     /// # Errors
     ///
     /// As [`Group::run`]. A caller that was refused is a follower, too, whose future is ready at once, with [`Error::Full`].
+    ///
+    /// # Panics
+    ///
+    /// When it is polled again after it was ready.
     #[must_use = "dropping it leaves the flight at once"]
     pub struct Follower<'g, 'k, K, V, R, S, Q: ?Sized> {
         #[pin]

@@ -230,14 +230,14 @@ impl<K, V> Flight<K, V> {
         self.notify();
     }
 
-    /// A number, not zero, that changes whenever the leader of a spawned work stops being that. It comes round after 255 times, all
-    /// while one caller is not polled, at the price of a panic that unwinds in the wrong caller.
+    /// A number, not zero, that changes whenever the leader of a work that the flight carries stops being that. It comes round after 255 times, all
+    /// while one caller is not polled, at the price of a panic that unwinds in the wrong caller, or a failure that is handed to it.
     pub(crate) fn term(&self) -> u8 {
         // Pairs with `end_term`; whoever reads a new number also sees the handover that made it, or will be told of it.
         ((self.history.load(Ordering::Acquire) / VERBS) % 255) as u8 + 1
     }
 
-    /// The leader of a spawned work stops being that.
+    /// The leader of a work that the flight carries stops being that.
     pub(crate) fn end_term(&self) {
         self.history.fetch_add(VERBS, Ordering::Release);
     }

@@ -143,7 +143,8 @@ impl<K, V, R> Group<K, V, R> {
     }
 }
 
-/// The verbs. Each returns a future that does nothing until it is polled.
+/// The verbs. [`run`](Self::run), [`relay`](Self::relay) and [`spawn`](Self::spawn) return futures that do nothing until they are polled; `run_blocking` and
+/// [`enter`](Self::enter) act at once.
 impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     /// Leads or follows: if nobody runs the work for `key`, this caller runs `work`, in place; else it waits for the flight's result.
     ///
@@ -179,9 +180,9 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Panicked`] to followers of a work that panicked, [`Error::Cancelled`] after [`cancel`](Self::cancel), and
-    /// [`Error::Circular`] to a caller whose waiting would never end. Where there are limits, [`Error::TimedOut`], [`Error::WaitTimedOut`] and
-    /// [`Error::Full`].
+    /// [`Error::Panicked`](crate::Error::Panicked) to followers of a work that panicked, [`Error::Cancelled`](crate::Error::Cancelled) after
+    /// [`cancel`](Self::cancel), and [`Error::Circular`](crate::Error::Circular) to a caller whose waiting would never end. Where there are limits,
+    /// [`Error::TimedOut`](crate::Error::TimedOut), [`Error::WaitTimedOut`](crate::Error::WaitTimedOut) and [`Error::Full`](crate::Error::Full).
     ///
     /// # Panics
     ///
@@ -256,8 +257,8 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     /// [`detach`](crate::Builder::detach).
     ///
     /// If the runtime drops the task (it was shut down): before the task ever ran, the callers run the work themselves, as in
-    /// [`relay`](Self::relay); after, a follower takes over with its own work and this caller gets [`Error::Shutdown`], or, if that work is finished before this
-    /// caller is polled, its result.
+    /// [`relay`](Self::relay); after, a follower takes over with its own work and this caller gets [`Error::Shutdown`](crate::Error::Shutdown), or, if that
+    /// work is finished before this caller is polled, its result.
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
@@ -284,7 +285,7 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run), and [`Error::Shutdown`].
+    /// As [`run`](Self::run), and [`Error::Shutdown`](crate::Error::Shutdown).
     ///
     /// # Panics
     ///
@@ -354,7 +355,8 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     /// The primitive below all verbs: become the leader for `key`, or follow the one there is. For those who decide themselves where the work
     /// runs.
     ///
-    /// Unlike the other verbs it acts at once: a follower is aboard, and a leader leads, before this returns.
+    /// Unlike the verbs that return futures it acts at once: before this returns a leader leads, and a follower is aboard, unless it was refused or has to wait for
+    /// the key (see [`Follower::key`](crate::Follower::key)).
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
@@ -435,7 +437,7 @@ impl<K, T, E, R, S: BuildHasher> Group<K, Result<T, SharedError<E>>, R, S> {
     ///
     /// # Errors
     ///
-    /// [`TryError::Work`] with the work's error, [`TryError::Flight`] for those of [`run`](Self::run).
+    /// [`TryError::Work`](crate::TryError::Work) with the work's error, [`TryError::Flight`](crate::TryError::Flight) for those of [`run`](Self::run).
     ///
     /// # Cancel safety
     ///
@@ -475,7 +477,7 @@ impl<K, T, E, R, S: BuildHasher> Group<K, Result<T, SharedError<E>>, R, S> {
     ///
     /// # Errors
     ///
-    /// [`TryError::Work`] with the work's error, [`TryError::Flight`] for those of [`relay`](Self::relay).
+    /// [`TryError::Work`](crate::TryError::Work) with the work's error, [`TryError::Flight`](crate::TryError::Flight) for those of [`relay`](Self::relay).
     ///
     /// # Cancel safety
     ///
@@ -523,7 +525,7 @@ impl<K, T, E, R, S: BuildHasher> Group<K, Result<T, SharedError<E>>, R, S> {
     ///
     /// # Errors
     ///
-    /// [`TryError::Work`] with the work's error, [`TryError::Flight`] for those of [`spawn`](Self::spawn).
+    /// [`TryError::Work`](crate::TryError::Work) with the work's error, [`TryError::Flight`](crate::TryError::Flight) for those of [`spawn`](Self::spawn).
     ///
     /// # Cancel safety
     ///
@@ -572,7 +574,7 @@ impl<K, T, E, R, S: BuildHasher> Group<K, Result<T, SharedError<E>>, R, S> {
     ///
     /// # Errors
     ///
-    /// [`TryError::Work`] with the work's error, [`TryError::Flight`] for those of [`run_blocking`](Self::run_blocking).
+    /// [`TryError::Work`](crate::TryError::Work) with the work's error, [`TryError::Flight`](crate::TryError::Flight) for those of [`run_blocking`](Self::run_blocking).
     ///
     /// # Panics
     ///
@@ -635,8 +637,8 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
         self.find(key).iter().filter(|flight| self.forget_flight(flight)).count() > 0
     }
 
-    /// Ends the flight: the work is dropped, everyone aboard gets [`Error::Cancelled`]. Returns whether a flight for `key` was in progress, or its
-    /// result lingered.
+    /// Ends the flight: the work is dropped, everyone aboard gets [`Error::Cancelled`](crate::Error::Cancelled). Returns whether a flight for `key` was
+    /// in progress, or its result lingered.
     ///
     /// The work of [`relay`](Self::relay) and [`spawn`](Self::spawn) is dropped before this returns, or, if another thread is polling it at this moment, after that
     /// poll. That of [`run`](Self::run) lives in its leader's future: it is never polled again, and dropped when the leader, who is woken, is

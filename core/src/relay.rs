@@ -48,6 +48,10 @@ pin_project! {
     /// assert_eq!(second.await, Ok(42)); // the same work, to its end
     /// # });
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// When it is polled again after it was ready.
     #[must_use = "futures do nothing unless polled"]
     pub struct Relay<'g, 'k, K, V, R, S, Q: ?Sized, F> {
         work: Option<F>,

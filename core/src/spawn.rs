@@ -48,6 +48,10 @@ pin_project! {
     /// assert_ne!(call.await?, thread::current().id()); // the runtime ran the work, elsewhere
     /// # Ok::<(), coflight::Error>(()) }).unwrap();
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// When it is polled again after it was ready.
     #[must_use = "futures do nothing unless polled"]
     pub struct Spawned<'g, 'k, K, V, R, S, Q: ?Sized, F> {
         work: Option<F>,

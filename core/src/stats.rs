@@ -1,7 +1,7 @@
 //! Exact accounts: what the callers of a group did, and how its flights ended.
 //!
-//! Counts are kept in the shards of the table. Those of flights change in the same locked step that lists a flight or takes it out, so they
-//! can neither miss one nor count it twice; those of callers are counters beside it.
+//! Counts are kept in the shards of the table. Those of flights change in the same locked step that lists a flight, or in which its state says that it ended, so
+//! they can neither miss one nor count it twice; those of callers are counters beside it.
 
 use core::fmt;
 use core::iter::Sum;
@@ -143,7 +143,8 @@ impl Stats {
         self.completed + self.failed + self.panicked + self.timed_out + self.cancelled + self.abandoned + self.released
     }
 
-    /// The share of calls that cost no flight of their own, `hits / (hits + misses)`: between 0 and 1, and 0 when there were none.
+    /// Of the calls that were not refused, the share that cost no flight of their own: `hits / (hits + misses)`, between 0 and 1, and 0 when there were
+    /// none. Calls that were refused are in neither part of the fraction.
     ///
     /// ```
     /// # extern crate coflight_core as coflight;

@@ -1,6 +1,6 @@
 //! The flights in progress, by key: a sharded hash table that never runs user code under a lock.
 //!
-//! The locks protect which flights are listed, nothing else. Entries are found by their full hash; keys are compared, made and
+//! The locks protect which flights are listed, their counts, and how many references to each were given to those who found it, nothing else. Entries are found by their full hash; keys are compared, made and
 //! dropped outside. That leaves a gap between looking and inserting, closed by [`Table::insert`], which refuses when
 //! something with the same hash came in that the caller has not seen.
 
@@ -154,7 +154,7 @@ impl<K, V> Table<K, V> {
         });
         match replaced {
             Ok(None) => true,
-            // The user's key and value, perhaps; see `caller::board`.
+            // The user's key and value, perhaps; see `boarding::look`.
             Ok(ended) => {
                 panics::contain(|| drop(ended));
                 true

@@ -146,7 +146,7 @@ impl Writer {
         Ok(())
     }
 
-    /// What is returned cannot be shared by all functions' callers; said where it is written.
+    /// Code that does not compile if what the function returns cannot be shared, or cannot say what its limits do to a call; said where the type is written.
     fn checks(&self) -> TokenStream {
         let krate = self.options.krate();
         let returned = &self.returned.ty;

@@ -27,7 +27,7 @@ pub(crate) enum Stop {
 
 impl<K, V, R, S, Q: ?Sized> Caller<'_, '_, K, V, R, S, Q> {
     /// Whether this leader, who must not be running its work, is to stop it: the flight's time is over, which it says to all, or its own is, and
-    /// then what it gets. `waker`: woken when that comes.
+    /// then what it gets. The task of `cx` is woken when that comes.
     pub(crate) fn poll_lead_limits(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Stop {
         let this = self.project();
         let Some(flight) = this.flight else { return Stop::No };
