@@ -799,8 +799,43 @@ impl<'g, K, T, E, R, S: BuildHasher> Call<'g, K, Result<T, SharedError<E>>, R, S
         F: FnOnce() -> Result<T, E>,
         T: Clone,
     {
+        self.try_run_blocking_with_served(key, work).0
+    }
+
+    /// [`Group::try_run_blocking`], with this call's options; also says how the caller was served.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// use std::num::ParseIntError;
+    /// use coflight::{Role, TryGroup};
+    ///
+    /// let flights: TryGroup<String, u16, ParseIntError> = TryGroup::new();
+    /// let (port, served) = flights.call().try_run_blocking_with_served("port", || "80".parse());
+    /// assert_eq!(port, Ok(80));
+    /// assert_eq!((served.role, served.callers), (Role::Led, 1));
+    /// ```
+    ///
+    /// # Blocking
+    ///
+    /// As [`Group::try_run_blocking`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Group::try_run_blocking`], as the first of the two.
+    ///
+    /// # Panics
+    ///
+    /// As [`Group::try_run_blocking`].
+    #[cfg(feature = "std")]
+    pub fn try_run_blocking_with_served<Q, F>(self, key: &Q, work: F) -> (Result<T, TryError<E>>, Served)
+    where
+        Q: ?Sized + AsKey<K>,
+        F: FnOnce() -> Result<T, E>,
+        T: Clone,
+    {
         let work = || work().map_err(SharedError::new);
-        crate::try_twin::flatten(crate::blocking::run(self.group, key, work, Result::is_err, self.luggage).0)
+        let (result, served) = crate::blocking::run(self.group, key, work, Result::is_err, self.luggage);
+        (crate::try_twin::flatten(result), served)
     }
 }
 
