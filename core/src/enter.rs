@@ -450,6 +450,7 @@ impl<K, T: Clone, E, R, S> Leader<K, Result<T, SharedError<E>>, R, S> {
 /// assert_eq!(answer, 42);
 /// # Ok::<(), coflight::Error>(()) }).unwrap();
 /// ```
+#[must_use = "dropping a leader abandons the flight at once"]
 pub enum Turn<K, V, R, S> {
     /// The flight's value.
     Value(V),

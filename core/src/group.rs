@@ -605,6 +605,7 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     /// drop(leader);
     /// assert!(!flights.contains("Lisbon"));
     /// ```
+    #[must_use]
     pub fn contains<Q: ?Sized + AsKey<K>>(&self, key: &Q) -> bool {
         self.find(key).iter().any(|flight| flight.state.load().is_open())
     }
@@ -686,6 +687,7 @@ impl<K, V, R, S> Group<K, V, R, S> {
     /// drop(callers);
     /// assert_eq!(flights.len(), 0);
     /// ```
+    #[must_use]
     pub fn len(&self) -> usize {
         self.inner.table.count_open()
     }
@@ -703,6 +705,7 @@ impl<K, V, R, S> Group<K, V, R, S> {
     /// drop(leader);
     /// assert!(flights.is_empty());
     /// ```
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -796,6 +799,7 @@ impl<K, V, R, S> Group<K, V, R, S> {
     /// assert_eq!(stats.hit_rate(), 0.5);
     /// # });
     /// ```
+    #[must_use]
     pub fn stats(&self) -> Stats {
         self.inner.accounts.stats()
     }
@@ -834,6 +838,7 @@ impl<K, V, R, S> Group<K, V, R, S> {
     /// }
     /// assert_eq!(flights.in_flight().len(), 1);
     /// ```
+    #[must_use]
     pub fn in_flight(&self) -> Vec<InFlight<K>>
     where
         K: Clone,
@@ -880,6 +885,7 @@ impl<K, V, R, S> Group<K, V, R, S> {
     /// assert!(runtime.now() - before >= Duration::from_secs(1));
     /// # });
     /// ```
+    #[must_use]
     pub fn runtime(&self) -> &R {
         &self.inner.runtime
     }
@@ -896,6 +902,7 @@ impl<K, V, R, S> Group<K, V, R, S> {
     /// let rights: Group<u64, u32> = Group::builder().hasher(users.hasher().clone()).build();
     /// assert_eq!(users.hasher().hash_one(42), rights.hasher().hash_one(42));
     /// ```
+    #[must_use]
     pub fn hasher(&self) -> &S {
         &self.inner.hasher
     }
