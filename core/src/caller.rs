@@ -13,6 +13,7 @@ use core::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 
 use crate::boarding::{self, Boarded, How};
+use crate::carried::carry;
 use crate::circle::{self, Edge};
 use crate::ending::Landing;
 use crate::error::{Error, Panic};
@@ -26,6 +27,7 @@ use crate::snapshot::Verb;
 use crate::state::{Leaver, Phase};
 use crate::sync;
 use crate::wait::Waiting;
+use crate::work::Work;
 
 pub(crate) use limits::Stop;
 use limits::rang;
@@ -176,8 +178,26 @@ impl<'g, 'k, K, V, R, S, Q: ?Sized> Caller<'g, 'k, K, V, R, S, Q> {
         }
     }
 
-    /// The leader's work lies in the flight now. `in_slot`: nobody else needs the flight's slot for one waker.
-    pub(crate) fn stay_aboard(self: Pin<&mut Self>, in_slot: bool) {
+    /// Begins the work and puts it into the flight, for whoever is to run it. `in_slot`: nobody else needs the flight's slot for one waker.
+    ///
+    /// # Safety
+    ///
+    /// The caller was just told to lead, and so holds the busy mark; it puts the work down after this.
+    pub(crate) unsafe fn carry<W>(mut self: Pin<&mut Self>, work: W, in_slot: bool)
+    where
+        K: Send + Sync + 'static,
+        V: Send + Sync + 'static,
+        W: Work<V, Future: Send + 'static>,
+    {
+        let carried = self.as_mut().start(|| carry(work));
+        // SAFETY: as is promised.
+        unsafe { self.flight().set_work(Some(carried)) };
+        // Before anybody else may run the work, fail, and hand the flight to the next leader.
+        self.stay_aboard(in_slot);
+    }
+
+    /// The leader's work lies in the flight now.
+    fn stay_aboard(self: Pin<&mut Self>, in_slot: bool) {
         let this = self.project();
         *this.place = Place::Aboard;
         let Some(flight) = this.flight else { unreachable!("a caller that leads has a flight") };

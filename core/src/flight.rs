@@ -3,17 +3,15 @@
 use alloc::boxed::Box;
 use core::mem::MaybeUninit;
 use core::ops::Deref;
-use core::pin::Pin;
-use core::task::{Context, Poll};
 
 use event_listener::{Event, IntoNotification};
 
+use crate::carried::CarriedWork;
 use crate::circle::Node;
 use crate::error::Error;
 use crate::linger;
 use crate::owners::{Listed, Owned, Ref};
 use crate::panics;
-use crate::relay::BorrowedWaker;
 use crate::snapshot::Verb;
 use crate::state::{Snapshot, State};
 use crate::sync::{self, AtomicUsize, Ordering, UnsafeCell};
@@ -58,20 +56,6 @@ struct WorkCell<K, V>(UnsafeCell<Option<CarriedWork<K, V>>>);
 // SAFETY: only the one holder of the state's busy mark touches it, as `set_work` and `work` demand. That may be any thread, so the work is `Send`; as it is one
 // thread at a time, it need not be `Sync`.
 unsafe impl<K, V> Sync for WorkCell<K, V> where CarriedWork<K, V>: Send {}
-
-/// A work that lies in the flight, where any caller, or a task of the runtime, can run it. Behind one pointer, because every flight has room for it;
-/// and behind a trait, because only the verbs that put a work here need `'static` keys and values.
-pub(crate) trait Carried<K, V>: Send {
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<V>;
-
-    /// Whether what it came to is a failure.
-    fn failed(&self, value: &V) -> bool;
-
-    /// The waker for polls by callers.
-    fn waker<'a>(&self, flight: &'a FlightRef<K, V>) -> BorrowedWaker<'a>;
-}
-
-pub(crate) type CarriedWork<K, V> = Pin<Box<dyn Carried<K, V>>>;
 
 /// A counted reference to a flight: a caller's, a task's, or a waker's.
 pub(crate) struct FlightRef<K, V>(Ref<Flight<K, V>>);

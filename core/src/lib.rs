@@ -15,7 +15,8 @@
 //! | `boarding` | joining a flight, or starting one |
 //! | `caller` | what the verbs share: waiting, limits, taking over, leaving |
 //! | `ending` | every way a flight ends, in the one order that is right |
-//! | `driving`, `rival` | running a work that the flight carries; a work beside a slow leader's |
+//! | `carried`, `driving` | a work that the flight carries, and its waker; running it |
+//! | `rival` | a work beside a slow leader's |
 //! | `state` | the flight's state in one word, and every transition of it |
 //! | `flight`, `owners` | one flight; who refers to it |
 //! | `table`, `listing` | all flights, by key, and their counts; those of one shard |
@@ -45,6 +46,7 @@ mod boarding;
 mod builder;
 mod call;
 mod caller;
+mod carried;
 mod circle;
 mod config;
 mod driving;

@@ -16,7 +16,6 @@ use crate::flight::FlightRef;
 use crate::group::Group;
 use crate::key::AsKey;
 use crate::options::Luggage;
-use crate::relay::carry;
 use crate::runtime::Spawn;
 use crate::served::{Reports, Served, WithServed};
 use crate::snapshot::Verb;
@@ -118,12 +117,10 @@ where
                     let Some(start) = this.work.take() else {
                         unreachable!("only a caller with a work is told to lead")
                     };
-                    let carried = this.caller.as_mut().start(|| carry(start));
+                    // SAFETY: this caller was just told to lead.
+                    unsafe { this.caller.as_mut().carry(start, false) };
                     let group = this.caller.group;
                     let flight = this.caller.flight().clone();
-                    // SAFETY: this caller was just told to lead, and so holds the work.
-                    unsafe { flight.set_work(Some(carried)) };
-                    this.caller.as_mut().stay_aboard(false);
                     if flight.state.hand_to_task(*this.detach) == Held::Ended {
                         // SAFETY: still held: who ended the flight left the mark to this caller, and `hand_to_task` left it as it was.
                         unsafe { flight.tear_down(group.table()) };
