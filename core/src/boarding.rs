@@ -6,9 +6,10 @@ use alloc::boxed::Box;
 use core::time::Duration;
 
 use crate::config::Config;
-use crate::events::{self, EventKind};
+use crate::events::EventKind;
 use crate::flight::{Flight, FlightRef};
 use crate::key::AsKey;
+use crate::log;
 use crate::options::{Asks, Luggage};
 use crate::panics;
 use crate::snapshot::Verb;
@@ -92,7 +93,7 @@ where
         let Some(counted) = asks.admit(table) else {
             table.count(hash, Deed::Refused);
             if let Some(config) = config.filter(|config| config.is_observed()) {
-                events::tell_refused(config, &key.to_key(), hash, &asks.brought(verb));
+                log::tell_refused(config, &key.to_key(), hash, &asks.brought(verb));
             }
             return None;
         };

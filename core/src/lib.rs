@@ -10,6 +10,7 @@
 //! | `group`, `builder`, `call` | what users hold: the verbs, and what can be chosen |
 //! | `stats`, `events`, `snapshot`, `served` | what users get to see |
 //! | `attribute` | what the code that the attribute `#[coalesce]` writes stands on |
+//! | `log` | what an observed flight has to tell, and telling it |
 //! | `accounts`, `registry`, `overview` | what one group counted; all that have a name, and what they counted |
 //! | `run`, `relay`, `spawn`, `blocking`, `enter`, `try_twin`, `work` | one verb each: where the work runs |
 //! | `boarding` | joining a flight, or starting one |
@@ -60,6 +61,7 @@ mod hash;
 mod key;
 mod linger;
 mod listing;
+mod log;
 // Stands on what tells circles.
 #[cfg(all(feature = "std", not(any(loom, shuttle))))]
 #[doc(hidden)]

@@ -3,9 +3,10 @@
 
 use crate::circle::Node;
 use crate::error::Error;
-use crate::events::{Brought, EventKind};
+use crate::events::EventKind;
 use crate::flight::{Flight, FlightRef};
 use crate::linger::Lingering;
+use crate::log::Brought;
 use crate::panics;
 use crate::state::{After, Leaver, Phase};
 use crate::stats::{Deed, Ended};

@@ -6,9 +6,9 @@ use core::time::Duration;
 
 use crate::config::{Config, OnFailure};
 use crate::ending::Landing;
-use crate::events::{Brought, EventKind, Log, Metadata, Watch};
 use crate::flight::{Flight, FlightRef};
 use crate::linger::{self, Lingering};
+use crate::log::{Brought, Noting, Watch};
 use crate::panics;
 use crate::sync::{Arc, Lock, Ordering};
 use crate::time::Time;
@@ -265,10 +265,11 @@ impl<K, V> Terms<K, V> {
     /// nobody will read it.
     pub(crate) fn noting<T>(&self, step: impl FnOnce(&mut Noting<'_>) -> T) -> T {
         match &self.watch {
-            None => step(&mut Noting { log: None, elapsed: None }),
+            None => step(&mut Noting::nowhere()),
             Some(watch) => {
+                // Read before the lock is taken.
                 let elapsed = self.age();
-                watch.noting(|log| step(&mut Noting { log: Some(log), elapsed }))
+                watch.noting(elapsed, step)
             }
         }
     }
@@ -287,34 +288,6 @@ impl<K, V> Terms<K, V> {
 
     pub(crate) fn take_rival(&self) -> Option<FlightRef<K, V>> {
         self.changing.with(|changing| changing.rival.take()).map(|(rival, _)| rival)
-    }
-}
-
-/// Where a step of a flight is noted.
-pub(crate) struct Noting<'a> {
-    log: Option<&'a mut Log>,
-    elapsed: Option<Duration>,
-}
-
-impl Noting<'_> {
-    /// Something that is about the flight.
-    pub(crate) fn flight(&mut self, kind: EventKind) {
-        if let Some(log) = &mut self.log {
-            log.note(kind, None, self.elapsed);
-        }
-    }
-
-    /// Something that a caller did.
-    pub(crate) fn call(&mut self, kind: EventKind, by: &Brought) {
-        if let Some(log) = &mut self.log {
-            log.note(kind, Some(&Brought { elapsed: self.elapsed, ..by.clone() }), None);
-        }
-    }
-
-    /// From now on the flight runs the work of `leader`. What is returned is to be dropped outside the lock.
-    #[must_use]
-    pub(crate) fn lead(&mut self, leader: &Brought) -> Option<Metadata> {
-        self.log.as_mut().and_then(|log| log.lead(leader))
     }
 }
 
