@@ -112,27 +112,7 @@ impl<K, V> FlightRef<K, V> {
         // A judgement that panics is none.
         panics::contain(|| failed = failed || terms.is_failure(&value));
         if let Some(main) = terms.main() {
-            let now = self.state.load();
-            if !now.is_open() {
-                // Another took its place, or its time was over. With everybody released it is alone, as they are, and has what its work came to.
-                let is_alone = main.state.load().phase() == Phase::Released && !now.is_late();
-                return if is_alone { Landing::Own(value) } else { Landing::Elsewhere };
-            }
-            if failed && self.may_fail_alone(table, main, terms) {
-                if owner == Owner::Leader {
-                    return Landing::HandedOn(value);
-                }
-                self.keep_own(value);
-                return Landing::Elsewhere;
-            }
-            return match main.adopt(table, self, Ok(value), failed) {
-                // Everybody else goes alone, and so does this one.
-                Some(Ok(value)) if main.state.load().phase() == Phase::Released => Landing::Own(value),
-                _ => {
-                    self.stop(After::Forgotten, Error::Cancelled);
-                    Landing::Elsewhere
-                }
-            };
+            return self.land_beside(table, main, terms, value, failed, owner);
         }
         if failed {
             value = match self.hand_on(table, terms, value, owner) {
@@ -218,12 +198,7 @@ impl<K, V> FlightRef<K, V> {
     pub(crate) fn fail(&self, table: &Table<K, V>, panic: Panic) {
         let error = Error::Panicked(panic);
         if let Some(main) = self.main() {
-            if self.state.load().is_open() {
-                main.adopt(table, self, Err(error.clone()), false);
-            }
-            // For its own caller, who unwinds.
-            self.stop(After::Forgotten, error);
-            return;
+            return self.fail_beside(table, main, error);
         }
         let outcome = Err(error);
         let step = |_| self.state.begin_landing(After::Plain).then_some(((), Some(Ended::Panicked), Stays::No));
@@ -295,14 +270,7 @@ impl<K, V> FlightRef<K, V> {
     /// The leader lets the followers go alone.
     pub(crate) fn release(&self, table: &Table<K, V>) -> Result<(), Error> {
         if let Some(main) = self.main() {
-            if !self.state.load().is_open() {
-                let late = self.state.load().is_late() || main.state.load().is_late();
-                return Err(if late { Error::TimedOut } else { Error::Cancelled });
-            }
-            // Its result is its own, and the others go on as if it had not been.
-            self.stop(After::Forgotten, Error::Cancelled);
-            self.yield_to_next();
-            return Ok(());
+            return self.release_beside(main);
         }
         let step = |_| self.state.release().ok().map(|before| (before, Some(Ended::Released), Stays::No));
         match self.noting(EventKind::Released, || table.conclude(self, step)) {
