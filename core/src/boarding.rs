@@ -5,12 +5,13 @@
 use alloc::boxed::Box;
 use core::time::Duration;
 
+use crate::asks::Asks;
 use crate::config::Config;
 use crate::events::EventKind;
 use crate::flight::{Flight, FlightRef};
 use crate::key::AsKey;
 use crate::log;
-use crate::options::{Asks, Luggage};
+use crate::options::Luggage;
 use crate::panics;
 use crate::snapshot::Verb;
 use crate::state::{Boarding, Room};

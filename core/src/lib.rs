@@ -21,7 +21,7 @@
 //! | `state` | the flight's state in one word, and every transition of it |
 //! | `flight`, `owners` | one flight; who refers to it |
 //! | `table`, `listing` | all flights, by key, and their counts; those of one shard |
-//! | `config`, `options`, `terms` | what was chosen: for the group, for a call, and what that means for a flight |
+//! | `config`, `options`, `asks`, `terms` | what was chosen: for the group, for a call, for the two together, and what that means for a flight |
 //! | `time`, `linger` | alarms; results that are served for a while |
 //! | `wait` | a listener inside the caller's own future |
 //! | `circle`, `note` | refusing to wait in a circle; what works note for others aboard |
@@ -39,6 +39,7 @@ extern crate alloc;
 extern crate std;
 
 mod accounts;
+mod asks;
 #[cfg(feature = "attribute")]
 mod attribute;
 #[cfg(feature = "std")]

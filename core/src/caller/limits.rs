@@ -5,12 +5,13 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-use super::{Caller, Place, Turn, unlink};
+use super::{Caller, Place, Turn, known, unlink};
+use crate::asks::Asks;
 use crate::config::Config;
 use crate::error::Error;
 use crate::flight::FlightRef;
 use crate::key::AsKey;
-use crate::options::{Asks, Luggage, Wait};
+use crate::options::{Luggage, Wait};
 use crate::served::Role;
 use crate::snapshot::Verb;
 use crate::state::Phase;
@@ -66,7 +67,7 @@ where
         verb: Verb,
     ) -> Poll<Option<Turn<V>>> {
         let this = self.as_mut().project();
-        let Some(flight) = this.flight else { unreachable!("a caller aboard has a flight") };
+        let flight = known(this.flight);
         let terms = flight.terms.as_deref();
         let now = flight.state.load();
         // Of a flight that is about to land it does not matter any more, and looking again and again would wait for another thread.
