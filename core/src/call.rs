@@ -450,7 +450,7 @@ impl<'g, K, V, R, S: BuildHasher> Call<'g, K, V, R, S> {
         Fut: Future<Output = V>,
         V: Clone,
     {
-        self.begin_run(key, work)
+        Run::new(self.group, key, work, self.luggage)
     }
 
     /// [`Group::relay`], with this call's options.
@@ -628,10 +628,6 @@ impl<'g, K, V, R, S: BuildHasher> Call<'g, K, V, R, S> {
     {
         Entry::new(self.group, key, self.luggage)
     }
-
-    fn begin_run<'k, Q: ?Sized, F, Fut>(self, key: &'k Q, work: F) -> Run<'g, 'k, K, V, R, S, Q, F, Fut> {
-        Run::new(self.group, key, work, self.luggage)
-    }
 }
 
 impl<'g, K, T, E, R, S: BuildHasher> Call<'g, K, Result<T, SharedError<E>>, R, S> {
@@ -672,7 +668,7 @@ impl<'g, K, T, E, R, S: BuildHasher> Call<'g, K, Result<T, SharedError<E>>, R, S
         Fut: Future<Output = Result<T, E>>,
         T: Clone,
     {
-        Try::new(self.begin_run(key, Fallible::new(work)))
+        Try::new(Run::new(self.group, key, Fallible::new(work), self.luggage))
     }
 
     /// [`Group::try_relay`], with this call's options.

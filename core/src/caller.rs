@@ -439,6 +439,7 @@ impl<K, V, R, S, Q: ?Sized> Caller<'_, '_, K, V, R, S, Q> {
         let ending = match flight.land(self.group.table(), value, failed, registered) {
             Landing::Own(value) | Landing::HandedOn(value) => Ok(value),
             Landing::Shared => flight.ending(),
+            Landing::Kept => unreachable!("a leader has its failure in hand"),
             Landing::Elsewhere => {
                 self.as_mut().follow_on();
                 return None;

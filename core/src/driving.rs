@@ -75,7 +75,7 @@ impl<K, V> FlightRef<K, V> {
                         self.keep_own(value);
                         Driven::Landed
                     }
-                    Landing::HandedOn(_) | Landing::Shared | Landing::Elsewhere => Driven::Landed,
+                    Landing::HandedOn(_) | Landing::Kept | Landing::Shared | Landing::Elsewhere => Driven::Landed,
                 }
             }
             Err(payload) => {

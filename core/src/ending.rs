@@ -19,17 +19,26 @@ pub(crate) enum Landing<V> {
     Own(V),
     /// It is a failure, which is the leader's alone; another caller aboard is to try.
     HandedOn(V),
+    /// It is a failure, which is kept for whoever started the work; another caller aboard is to try.
+    Kept,
     /// It is the flight's result.
     Shared,
     /// The flight was ended by somebody else, who says how as soon as it has landed.
     Elsewhere,
 }
 
-/// How a flight landed.
+/// How a flight landed for which nothing was chosen.
 #[derive(Clone, Copy)]
-enum Landed {
+enum Plainly {
     /// With nobody who knows it but its leader.
     Unseen,
+    Alone,
+    Shared,
+}
+
+/// How a flight landed on its terms.
+#[derive(Clone, Copy)]
+enum OnTerms {
     Alone,
     Shared,
     Lingers,
@@ -71,27 +80,29 @@ impl<K, V> FlightRef<K, V> {
         let how = Some(if failed { Ended::Failed } else { Ended::Completed });
         let step = |standing: Standing| {
             if alone && standing.unseen && self.state.close_unseen() {
-                return Some((Landed::Unseen, how, Stays::NoUnseen));
+                return Some((Plainly::Unseen, how, Stays::NoUnseen));
             }
             if alone && self.state.close_alone() {
-                return Some((Landed::Alone, how, Stays::No));
+                return Some((Plainly::Alone, how, Stays::No));
             }
-            self.state.begin_landing(After::Plain).then_some((Landed::Shared, how, Stays::No))
+            self.state.begin_landing(After::Plain).then_some((Plainly::Shared, how, Stays::No))
         };
-        let landed = table.conclude(self, step);
-        if let Some(Landed::Unseen) = landed {
+        let take_waker = || registered.then(|| self.runner.take());
+        match table.conclude(self, step) {
             // The waker goes with the flight, at once.
-            return Landing::Own(value);
-        }
-        let _waker = registered.then(|| self.runner.take());
-        match landed {
-            Some(Landed::Shared | Landed::Lingers) => {
+            Some(Plainly::Unseen) => Landing::Own(value),
+            Some(Plainly::Alone) => {
+                let _waker = take_waker();
+                Landing::Own(value)
+            }
+            Some(Plainly::Shared) => {
+                let _waker = take_waker();
                 // SAFETY: this thread just moved the state to `Landing`.
                 unsafe { self.publish(Ok(value)) };
                 Landing::Shared
             }
-            Some(Landed::Alone | Landed::Unseen) => Landing::Own(value),
             None => {
+                let _waker = take_waker();
                 // Ended while the work was being run: that outcome stands, and now the key is free.
                 self.free(table);
                 Landing::Elsewhere
@@ -122,17 +133,17 @@ impl<K, V> FlightRef<K, V> {
         }
         let (how, kind) =
             if failed { (Ended::Failed, EventKind::Failed) } else { (Ended::Completed, EventKind::Completed) };
-        let linger = terms.linger(failed);
+        let linger = terms.linger_until(failed);
         let landed = terms.noting(|noting| {
             let step = |standing: Standing| {
-                if linger.is_some() && standing.open {
+                if linger.is_some() && standing.findable {
                     let landing = self.state.begin_landing(After::Lingers);
-                    return landing.then_some((Landed::Lingers, Some(how), Stays::Yes));
+                    return landing.then_some((OnTerms::Lingers, Some(how), Stays::Yes));
                 }
                 if alone && self.state.close_alone() {
-                    return Some((Landed::Alone, Some(how), Stays::No));
+                    return Some((OnTerms::Alone, Some(how), Stays::No));
                 }
-                self.state.begin_landing(After::Plain).then_some((Landed::Shared, Some(how), Stays::No))
+                self.state.begin_landing(After::Plain).then_some((OnTerms::Shared, Some(how), Stays::No))
             };
             let landed = table.conclude(self, step);
             if landed.is_some() {
@@ -141,7 +152,7 @@ impl<K, V> FlightRef<K, V> {
             landed
         });
         let landing = match landed {
-            Some(Landed::Alone | Landed::Unseen) => {
+            Some(OnTerms::Alone) => {
                 terms.dismiss();
                 // Detached, and its caller left.
                 self.stop_rival();
@@ -151,7 +162,7 @@ impl<K, V> FlightRef<K, V> {
                 terms.dismiss();
                 // SAFETY: this thread just moved the state to `Landing`.
                 unsafe { self.publish(Ok(value)) };
-                if let (Landed::Lingers, Some((until, lingering))) = (landed, linger) {
+                if let (OnTerms::Lingers, Some((until, lingering))) = (landed, linger) {
                     Lingering::keep(lingering, self, until);
                 }
                 self.stop_rival();
@@ -162,7 +173,7 @@ impl<K, V> FlightRef<K, V> {
                 Landing::Elsewhere
             }
         };
-        terms.tell(self);
+        terms.tell_observers(self);
         landing
     }
 
@@ -189,7 +200,7 @@ impl<K, V> FlightRef<K, V> {
         if handed.is_ok() {
             table.count(self.hash, Deed::Retry);
             self.wake_callers();
-            terms.tell(self);
+            terms.tell_observers(self);
         }
         handed
     }
@@ -275,12 +286,12 @@ impl<K, V> FlightRef<K, V> {
         let step = |_| self.state.release().ok().map(|before| (before, Some(Ended::Released), Stays::No));
         match self.noting(EventKind::Released, || table.conclude(self, step)) {
             Some(before) => {
-                self.tell(before);
+                self.wake_if_heard(before);
                 if let Some(terms) = &self.terms {
                     // What runs beside it is alone from now on, as everybody is, and need not stop.
                     let rival = terms.take_rival();
                     panics::contain(|| drop(rival));
-                    terms.tell(self);
+                    terms.tell_observers(self);
                 }
                 Ok(())
             }
@@ -350,7 +361,7 @@ impl<K, V> FlightRef<K, V> {
             Some(((), None, stays))
         });
         let before = self.state.clear();
-        self.tell(before);
+        self.wake_if_heard(before);
     }
 
     /// Takes a step that may end the flight, and notes it if it did.
@@ -373,7 +384,7 @@ impl<K, V> FlightRef<K, V> {
     fn ended(&self) {
         if let Some(terms) = &self.terms {
             self.stop_rival();
-            terms.tell(self);
+            terms.tell_observers(self);
         }
     }
 }

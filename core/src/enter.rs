@@ -173,6 +173,7 @@ impl<K, V, R, S> Leader<K, V, R, S> {
         self.end(|flight, group| match flight.land(group.table(), value, failed, false) {
             Landing::Own(value) | Landing::HandedOn(value) => Ok(value),
             Landing::Shared => flight.ending(),
+            Landing::Kept => unreachable!("a leader has its failure in hand"),
             Landing::Elsewhere => {
                 // The flight that it ran beside may go on, without this caller, if another took its place.
                 let main = flight.main().unwrap_or(flight);

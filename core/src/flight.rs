@@ -192,7 +192,7 @@ impl<K, V> Flight<K, V> {
 
     /// The second half of [`publish`](Self::publish).
     pub(crate) fn announce(&self, before: Snapshot) {
-        self.tell(before);
+        self.wake_if_heard(before);
         self.runner.wake();
     }
 
@@ -206,7 +206,7 @@ impl<K, V> Flight<K, V> {
     }
 
     /// Wakes everyone who listens, given the word before the change they should see.
-    pub(crate) fn tell(&self, before: Snapshot) {
+    pub(crate) fn wake_if_heard(&self, before: Snapshot) {
         if !before.is_heard() {
             // Who listens from now on marks the state first, after our change to it, and so sees that change.
             return;
@@ -244,14 +244,13 @@ impl<K, V> Flight<K, V> {
     }
 
     /// Notes where its result lingers; returns what was noted before.
-    pub(crate) fn set_lingers(&self, place: Option<linger::Place>) -> Option<linger::Place> {
-        self.terms.as_ref().and_then(|terms| terms.set_lingers(place))
+    pub(crate) fn set_linger_place(&self, place: Option<linger::Place>) -> Option<linger::Place> {
+        self.terms.as_ref().and_then(|terms| terms.set_linger_place(place))
     }
 
     /// The carried work can go on: every caller must know, for any one of them may never be polled again.
     pub(crate) fn wake_callers(&self) {
-        self.tell(self.state.load());
-        self.runner.wake();
+        self.announce(self.state.load());
     }
 
     /// Wakes everyone who listens, whoever they are: one that is never polled again must not swallow the news.

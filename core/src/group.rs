@@ -764,7 +764,7 @@ impl<K, V, R, S> Group<K, V, R, S> {
         };
         if before.is_clearing() {
             // Those who wait for the key need not.
-            flight.tell(before);
+            flight.wake_if_heard(before);
         }
         if before.is_kept() {
             if let Some(lingering) = flight.terms.as_ref().and_then(|terms| terms.lingering()) {

@@ -76,7 +76,7 @@ impl<K, V> FlightRef<K, V> {
     /// The place beside this flight is free.
     fn end_rival(&self) {
         if let Some(before) = self.state.end_rival() {
-            self.tell(before);
+            self.wake_if_heard(before);
         }
     }
 
@@ -168,7 +168,7 @@ impl<K, V> FlightRef<K, V> {
         }
         table.count(main.hash, Deed::Retry);
         self.yield_to_next();
-        of_main.tell(main);
+        of_main.tell_observers(main);
         true
     }
 
@@ -181,7 +181,7 @@ impl<K, V> FlightRef<K, V> {
         failed: bool,
     ) -> Option<Result<V, Error>> {
         let Some(terms) = &self.terms else { unreachable!("a flight with a work beside it has terms") };
-        let linger = if outcome.is_ok() { terms.linger(failed) } else { None };
+        let linger = if outcome.is_ok() { terms.linger_until(failed) } else { None };
         let (how, kind) = match outcome {
             Ok(_) if failed => (Ended::Failed, EventKind::Failed),
             Ok(_) => (Ended::Completed, EventKind::Completed),
@@ -198,7 +198,7 @@ impl<K, V> FlightRef<K, V> {
                     return (None, None);
                 }
                 let adopted = table.conclude(self, |standing| {
-                    let lingers = linger.is_some() && standing.open;
+                    let lingers = linger.is_some() && standing.findable;
                     // The leader's work may hang; newcomers need not wait for it.
                     let after = if lingers { After::Lingers } else { After::Forgotten };
                     let stays = if lingers { Stays::Yes } else { Stays::No };
@@ -239,7 +239,7 @@ impl<K, V> FlightRef<K, V> {
             // SAFETY: `begin_cancel` set the busy mark of a work that nobody held.
             unsafe { self.tear_down(table) };
         }
-        terms.tell(self);
+        terms.tell_observers(self);
         None
     }
 
@@ -251,7 +251,7 @@ impl<K, V> FlightRef<K, V> {
         if cancelling.owns_work {
             // SAFETY: `begin_cancel` set the busy mark of a work that nobody held.
             unsafe { self.drop_work() };
-            self.tell(self.state.clear());
+            self.wake_if_heard(self.state.clear());
         }
     }
 

@@ -126,7 +126,7 @@ impl Snapshot {
         if self.is_open() { self.callers().saturating_sub(usize::from(self.is_led())) } else { 0 }
     }
 
-    /// Whether the flight can be joined, or its result is on the way.
+    /// Whether the flight is in progress, so that it can be joined: not any more once it is landing.
     pub(crate) fn is_open(self) -> bool {
         matches!(self.phase(), Phase::Flying | Phase::Vacant)
     }

@@ -280,7 +280,8 @@ pub(crate) enum Deed {
 }
 
 impl Deed {
-    pub(crate) const KINDS: usize = 7;
+    /// How many there are.
+    pub(crate) const KINDS: usize = Self::Alone as usize + 1;
 }
 
 /// The sums over all shards. Only ever grow, so what was counted since a reset is a difference, and never negative.

@@ -67,7 +67,7 @@ pub(crate) enum Stays {
 #[derive(Clone, Copy)]
 pub(crate) struct Standing {
     /// Newcomers find it.
-    pub(crate) open: bool,
+    pub(crate) findable: bool,
     /// Nobody has a reference to it but the one it was looked for by, nor will.
     pub(crate) unseen: bool,
 }
@@ -167,7 +167,7 @@ impl<K, V> Table<K, V> {
     pub(crate) fn remove(&self, flight: &FlightRef<K, V>) -> bool {
         let mut found = false;
         self.conclude(flight, |standing| {
-            found = standing.open;
+            found = standing.findable;
             Some(((), None, Stays::No))
         });
         found
@@ -188,7 +188,7 @@ impl<K, V> Table<K, V> {
             let Some(place) = lists.flights.place(flight) else {
                 return shard.conclude_aside(lists, flight, step);
             };
-            let (result, how, stays) = step(Standing { open: true, unseen: place.is_unseen() })?;
+            let (result, how, stays) = step(Standing { findable: true, unseen: place.is_unseen() })?;
             if stays != Stays::Yes {
                 match place.take() {
                     // SAFETY: it is known to one, as the step found under this lock, and that one reference is `flight`, which a leader lends that
@@ -305,7 +305,7 @@ impl<K, V> Shard<K, V> {
         flight: &FlightRef<K, V>,
         step: impl FnOnce(Standing) -> Option<(T, Option<Ended>, Stays)>,
     ) -> Option<T> {
-        let (result, how, _) = step(Standing { open: false, unseen: false })?;
+        let (result, how, _) = step(Standing { findable: false, unseen: false })?;
         if lists.take_aside(flight) {
             self.count_listed(-1);
             if let Some(how) = how {

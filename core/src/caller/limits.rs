@@ -98,9 +98,7 @@ where
         let Some(rival) = flight.overtake(this.group.table(), this.key.to_key(), &asks.brought(verb)) else {
             return Poll::Ready(None);
         };
-        if let Some(terms) = terms {
-            terms.tell(flight);
-        }
+        flight.tell_observers();
         this.waiting.stop();
         *this.place = Place::Leading;
         *this.role = Role::Overtook;

@@ -92,7 +92,7 @@ where
         this.group.table().count(flight.hash, Deed::Alone);
         if let Some(terms) = &flight.terms {
             terms.noting(|noting| noting.call(EventKind::Alone, &asks.brought(verb)));
-            terms.tell(flight);
+            terms.tell_observers(flight);
         }
         unlink(this.luggage);
         let last = this.flight.replace(FlightRef::new(alone));
