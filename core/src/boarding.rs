@@ -5,11 +5,13 @@
 use alloc::boxed::Box;
 use core::time::Duration;
 
+use crate::asks::Asks;
 use crate::config::Config;
-use crate::events::{self, EventKind};
+use crate::events::EventKind;
 use crate::flight::{Flight, FlightRef};
 use crate::key::AsKey;
-use crate::options::{Asks, Luggage};
+use crate::log;
+use crate::options::Luggage;
 use crate::panics;
 use crate::snapshot::Verb;
 use crate::state::{Boarding, Room};
@@ -92,7 +94,7 @@ where
         let Some(counted) = asks.admit(table) else {
             table.count(hash, Deed::Refused);
             if let Some(config) = config.filter(|config| config.is_observed()) {
-                events::tell_refused(config, &key.to_key(), hash, &asks.brought(verb));
+                log::tell_refused(config, &key.to_key(), hash, &asks.brought(verb));
             }
             return None;
         };
@@ -289,22 +291,21 @@ pub(crate) fn take_over<K, V>(
         // First this, or another might overtake a leader who only begins. Whoever claims in vain was late by next to nothing.
         terms.led_anew(now);
     }
-    let Some(terms) = flight.terms.as_ref().filter(|terms| terms.is_observed()) else {
-        let claimed = flight.state.claim();
-        if claimed {
-            handed_over(flight, table, verb, now);
+    let mut _dropped_unlocked = None;
+    let claimed = match flight.terms.as_ref().filter(|terms| terms.is_observed()) {
+        None => flight.state.claim(),
+        Some(terms) => {
+            let by = asks.brought(verb);
+            terms.noting(|noting| {
+                let claimed = flight.state.claim();
+                if claimed {
+                    _dropped_unlocked = noting.lead(&by);
+                    noting.call(EventKind::Handover, &by);
+                }
+                claimed
+            })
         }
-        return claimed;
     };
-    let by = asks.brought(verb);
-    let (claimed, _dropped_unlocked) = terms.noting(|noting| {
-        if !flight.state.claim() {
-            return (false, None);
-        }
-        let last = noting.lead(&by);
-        noting.call(EventKind::Handover, &by);
-        (true, last)
-    });
     if claimed {
         handed_over(flight, table, verb, now);
     }
@@ -329,7 +330,7 @@ fn handed_over<K, V>(flight: &FlightRef<K, V>, table: &Table<K, V>, verb: Verb, 
 #[cold]
 fn served<K, V>(flight: &FlightRef<K, V>, table: &Table<K, V>, now: Option<Duration>) -> Boarding {
     // If no time is noted yet, it landed this moment.
-    let until = flight.terms.as_ref().and_then(|terms| terms.lingers()).map(|(until, _)| until);
+    let until = flight.terms.as_ref().and_then(|terms| terms.linger_place()).map(|(until, _)| until);
     if until.is_some_and(|until| now.is_none_or(|now| now >= until)) {
         return Boarding::Gone;
     }

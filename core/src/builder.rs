@@ -4,7 +4,6 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use core::marker::PhantomData;
 use core::time::Duration;
 
 use crate::accounts::Accounts;
@@ -47,7 +46,6 @@ pub struct Builder<K, V, R = NoRuntime, S = DefaultHashBuilder> {
     shards: Option<usize>,
     detach: bool,
     chosen: Chosen<K, V>,
-    _flights: PhantomData<fn() -> (K, V)>,
 }
 
 /// What becomes the group's configuration.
@@ -81,7 +79,6 @@ impl<K, V> Builder<K, V> {
                 observers: Vec::new(),
                 show: None,
             },
-            _flights: PhantomData,
         }
     }
 }
@@ -98,8 +95,8 @@ impl<K, V, S> Builder<K, V, NoRuntime, S> {
     /// # Ok::<(), coflight::Error>(()) }).unwrap();
     /// ```
     pub fn runtime<R>(self, runtime: R) -> Builder<K, V, R, S> {
-        let Self { runtime: _, hasher, shards, detach, chosen, _flights } = self;
-        Builder { runtime, hasher, shards, detach, chosen, _flights }
+        let Self { runtime: _, hasher, shards, detach, chosen } = self;
+        Builder { runtime, hasher, shards, detach, chosen }
     }
 }
 
@@ -116,8 +113,8 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     /// assert_eq!(flights.hasher().hash_one("key"), state.hash_one("key"));
     /// ```
     pub fn hasher<S2>(self, hasher: S2) -> Builder<K, V, R, S2> {
-        let Self { runtime, hasher: _, shards, detach, chosen, _flights } = self;
-        Builder { runtime, hasher, shards, detach, chosen, _flights }
+        let Self { runtime, hasher: _, shards, detach, chosen } = self;
+        Builder { runtime, hasher, shards, detach, chosen }
     }
 
     /// How many parts the table has, each with a lock of its own; rounded up to a power of two, between 1 and 65,536. Each takes 128
@@ -335,7 +332,7 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     /// # Ok::<(), coflight::Error>(()) }).unwrap();
     /// ```
     pub fn build(self) -> Group<K, V, R, S> {
-        let Self { runtime, hasher, shards, detach, mut chosen, _flights } = self;
+        let Self { runtime, hasher, shards, detach, mut chosen } = self;
         let table = Table::new(shards.unwrap_or_else(default_shards));
         let accounts = Arc::new(Accounts::new(table.clone()));
         let name = chosen.name.take();
@@ -352,7 +349,7 @@ impl<K, V, R, S> Builder<K, V, R, S> {
     /// own cleaning up but the one caller that does it. Default: any time.
     ///
     /// Every caller aboard keeps the limit for itself, so no caller that is polled waits longer, whatever the leader does. A result that is
-    /// ready counts, even if it came late and nobody looked before. A closure of [`run_blocking`](Group::run_blocking) cannot be stopped:
+    /// ready counts, even if it came late and nobody looked before. A closure of `run_blocking` cannot be stopped:
     /// the key stays taken until it returns. If the runtime is shut down its timers ring no more; the limit then holds whenever something else wakes a
     /// caller.
     ///

@@ -351,7 +351,7 @@ impl<'g, K, V, R, S: BuildHasher> Call<'g, K, V, R, S> {
         Fut: Future<Output = V>,
         V: Clone,
     {
-        self.begin_run(key, work)
+        Run::new(self.group, key, work, self.luggage)
     }
 
     /// [`Group::relay`], with this call's options.
@@ -517,10 +517,6 @@ impl<'g, K, V, R, S: BuildHasher> Call<'g, K, V, R, S> {
     {
         Entry::new(self.group, key, self.luggage)
     }
-
-    fn begin_run<'k, Q: ?Sized, F, Fut>(self, key: &'k Q, work: F) -> Run<'g, 'k, K, V, R, S, Q, F, Fut> {
-        Run::new(self.group, key, work, self.luggage)
-    }
 }
 
 impl<'g, K, T, E, R, S: BuildHasher> Call<'g, K, Result<T, SharedError<E>>, R, S> {
@@ -560,7 +556,7 @@ impl<'g, K, T, E, R, S: BuildHasher> Call<'g, K, Result<T, SharedError<E>>, R, S
         Fut: Future<Output = Result<T, E>>,
         T: Clone,
     {
-        Try::new(self.begin_run(key, Fallible::new(work)))
+        Try::new(Run::new(self.group, key, Fallible::new(work), self.luggage))
     }
 
     /// [`Group::try_relay`], with this call's options.
@@ -677,8 +673,43 @@ impl<'g, K, T, E, R, S: BuildHasher> Call<'g, K, Result<T, SharedError<E>>, R, S
         F: FnOnce() -> Result<T, E>,
         T: Clone,
     {
+        self.try_run_blocking_with_served(key, work).0
+    }
+
+    /// [`Group::try_run_blocking`], with this call's options; also says how the caller was served.
+    ///
+    /// ```
+    /// # extern crate coflight_core as coflight;
+    /// use std::num::ParseIntError;
+    /// use coflight::{Role, TryGroup};
+    ///
+    /// let flights: TryGroup<String, u16, ParseIntError> = TryGroup::new();
+    /// let (port, served) = flights.call().try_run_blocking_with_served("port", || "80".parse());
+    /// assert_eq!(port, Ok(80));
+    /// assert_eq!((served.role, served.callers), (Role::Led, 1));
+    /// ```
+    ///
+    /// # Blocking
+    ///
+    /// As [`Group::try_run_blocking`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Group::try_run_blocking`], as the first of the two.
+    ///
+    /// # Panics
+    ///
+    /// As [`Group::try_run_blocking`].
+    #[cfg(feature = "std")]
+    pub fn try_run_blocking_with_served<Q, F>(self, key: &Q, work: F) -> (Result<T, TryError<E>>, Served)
+    where
+        Q: ?Sized + AsKey<K>,
+        F: FnOnce() -> Result<T, E>,
+        T: Clone,
+    {
         let work = || work().map_err(SharedError::new);
-        crate::try_twin::flatten(crate::blocking::run(self.group, key, work, Result::is_err, self.luggage).0)
+        let (result, served) = crate::blocking::run(self.group, key, work, Result::is_err, self.luggage);
+        (crate::try_twin::flatten(result), served)
     }
 }
 

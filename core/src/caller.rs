@@ -13,6 +13,7 @@ use core::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 
 use crate::boarding::{self, Boarded, How};
+use crate::carried::carry;
 use crate::circle::{self, Edge};
 use crate::ending::Landing;
 use crate::error::{Error, Panic};
@@ -26,6 +27,7 @@ use crate::snapshot::Verb;
 use crate::state::{Leaver, Phase};
 use crate::sync;
 use crate::wait::Waiting;
+use crate::work::Work;
 
 pub(crate) use limits::Stop;
 use limits::rang;
@@ -117,172 +119,6 @@ impl<'g, 'k, K, V, R, S, Q: ?Sized> Caller<'g, 'k, K, V, R, S, Q> {
         }
         caller
     }
-
-    /// The flight. Only while aboard.
-    pub(crate) fn flight(&self) -> &FlightRef<K, V> {
-        match &self.flight {
-            Some(flight) => flight,
-            None => unreachable!("a caller that leads has a flight"),
-        }
-    }
-
-    /// The flight, if it is aboard one.
-    pub(crate) fn aboard(&self) -> Option<&FlightRef<K, V>> {
-        self.flight.as_ref().filter(|_| matches!(self.place, Place::Aboard | Place::Leading))
-    }
-
-    /// The flight that is to make way for it.
-    pub(crate) fn watched(&self) -> Option<&FlightRef<K, V>> {
-        self.flight.as_ref().filter(|_| self.place == Place::Watching)
-    }
-
-    /// Its own limit holds no more.
-    pub(crate) fn forget_wait(self: Pin<&mut Self>) {
-        if let Some(luggage) = self.project().luggage {
-            luggage.wait = None;
-        }
-    }
-
-    pub(crate) fn served(&self) -> Served {
-        Served::new(self.role, self.shared_by as usize)
-    }
-
-    /// Leaves the flight, if aboard.
-    pub(crate) fn leave(self: Pin<&mut Self>) {
-        let this = self.project();
-        this.waiting.stop();
-        let place = core::mem::replace(this.place, Place::Done);
-        if let (Some(flight), Place::Aboard | Place::Leading) = (&*this.flight, place) {
-            let leaver = match place {
-                Place::Leading => Leaver::Leading,
-                _ if *this.started == flight.term() => Leaver::Starter,
-                _ => Leaver::Follower,
-            };
-            // Taken while the slot is still this caller's, because whoever takes over may put its own waker there at once; dropped
-            // when everything is in order.
-            let _waker = (leaver == Leaver::Leading || *this.in_slot).then(|| flight.runner.take());
-            flight.depart(this.group.table(), leaver);
-        }
-        unlink(this.luggage);
-    }
-
-    /// The leader gives its flight away, to a guard of its own.
-    pub(crate) fn into_lead(self: Pin<&mut Self>) -> (FlightRef<K, V>, Role, Option<Box<Luggage<K, V>>>) {
-        let this = self.project();
-        *this.place = Place::Done;
-        match this.flight.take() {
-            Some(flight) => (flight, *this.role, this.luggage.take()),
-            None => unreachable!("a caller that leads has a flight"),
-        }
-    }
-
-    /// The leader's work lies in the flight now. `in_slot`: nobody else needs the flight's slot for one waker.
-    pub(crate) fn stay_aboard(self: Pin<&mut Self>, in_slot: bool) {
-        let this = self.project();
-        *this.place = Place::Aboard;
-        let Some(flight) = this.flight else { unreachable!("a caller that leads has a flight") };
-        *this.started = flight.term();
-        // If its work fails and the next one leads, that one takes the slot while this one is still to be told.
-        *this.in_slot = in_slot && !flight.terms.as_ref().is_some_and(|terms| terms.retries());
-    }
-
-    /// Calls the work, of which this caller is now the leader.
-    pub(crate) fn start<T>(self: Pin<&mut Self>, work: impl FnOnce() -> T) -> T {
-        let flight = self.flight();
-        let table = self.group.table();
-        let unseen = || flight.fail(table, Panic::unseen());
-        match circle::within(flight.node(), || panics::catch(work, unseen)) {
-            Ok(started) => started,
-            Err(payload) => {
-                flight.fail(table, Panic::told(&payload));
-                self.done();
-                panics::resume(payload);
-            }
-        }
-    }
-
-    /// The flight has ended by this caller's doing or knowledge.
-    pub(crate) fn done(self: Pin<&mut Self>) {
-        let this = self.project();
-        *this.place = Place::Done;
-        unlink(this.luggage);
-        // Before the flight goes, in which the event lies.
-        this.waiting.stop();
-        if let Some(flight) = this.flight.take() {
-            *this.shared_by = u32::try_from(flight.state.load().callers()).unwrap_or(u32::MAX).max(1);
-            flight.leave_main(this.group.table());
-            // Its last owner drops the user's key and value.
-            panics::contain(|| drop(flight));
-        }
-    }
-
-    /// Notes that the work being run on this thread, if any, waits for this flight.
-    #[inline]
-    pub(crate) fn link(self: Pin<&mut Self>) -> Result<(), circle::Circular> {
-        let this = self.project();
-        match this.flight {
-            Some(flight) => link(this.luggage, flight),
-            None => Ok(()),
-        }
-    }
-
-    /// The leader has a value. `registered`: its waker may be in the flight's slot for one. `Some`: what its call returns; `None`: the flight says so, as
-    /// soon as it has landed.
-    pub(crate) fn land(mut self: Pin<&mut Self>, value: V, failed: bool, registered: bool) -> Option<Result<V, Error>>
-    where
-        V: Clone,
-    {
-        let flight = self.flight();
-        let ending = match flight.land(self.group.table(), value, failed, registered) {
-            Landing::Own(value) | Landing::HandedOn(value) => Ok(value),
-            Landing::Shared => flight.ending(),
-            Landing::Elsewhere => {
-                self.as_mut().follow_on();
-                return None;
-            }
-        };
-        self.done();
-        Some(ending)
-    }
-
-    /// The flight that this caller led was ended by somebody else, whose word counts.
-    pub(crate) fn follow_on(self: Pin<&mut Self>) {
-        let this = self.project();
-        *this.place = Place::Aboard;
-        *this.started = 0;
-    }
-}
-
-/// Where a call stands that asked.
-#[inline]
-fn placed(how: How) -> (Place, Role) {
-    match how {
-        How::Leads => (Place::Leading, Role::Led),
-        How::TookOver => (Place::Leading, Role::TookOver),
-        How::Followed => (Place::Aboard, Role::Followed),
-        How::Lingers => (Place::Aboard, Role::Lingered),
-        How::Clearing => (Place::Watching, Role::Followed),
-        How::Refused => (Place::Refused, Role::Followed),
-    }
-}
-
-/// Notes that the work being run on this thread, if any, waits for `flight`.
-#[inline]
-pub(crate) fn link<K, V>(
-    luggage: &mut Option<Box<Luggage<K, V>>>,
-    flight: &FlightRef<K, V>,
-) -> Result<(), circle::Circular> {
-    if luggage.is_none() && circle::is_outside() {
-        return Ok(());
-    }
-    luggage.get_or_insert_default().edge.link(flight.node())
-}
-
-/// The call waits for nothing any more.
-fn unlink<K, V>(luggage: &mut Option<Box<Luggage<K, V>>>) {
-    if let Some(luggage) = luggage {
-        luggage.edge = Edge::none();
-    }
 }
 
 impl<K, V, R, S, Q> Caller<'_, '_, K, V, R, S, Q>
@@ -370,7 +206,7 @@ where
     #[cold]
     fn poll_clearing(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Error>> {
         let mut this = self.project();
-        let Some(flight) = this.flight else { unreachable!("a caller that watches has a flight to watch") };
+        let flight = known(this.flight);
         while flight.state.load().is_clearing() {
             // SAFETY: the event lies in the flight, which this caller holds until it stopped waiting: see `leave` and
             // the line after this loop.
@@ -402,7 +238,7 @@ where
         driven: &mut bool,
     ) -> Poll<Option<Turn<V>>> {
         let mut this = self.as_mut().project();
-        let Some(flight) = this.flight else { unreachable!("a caller aboard has a flight") };
+        let flight = known(this.flight);
         let now = flight.state.load();
         if let Some(terms) = &flight.terms {
             // What is being written is waited for, like any outcome.
@@ -466,5 +302,198 @@ where
                 self.poll_limits(cx, can_lead, verb)
             }
         }
+    }
+}
+
+impl<K, V, R, S, Q: ?Sized> Caller<'_, '_, K, V, R, S, Q> {
+    /// The flight. Only while aboard.
+    pub(crate) fn flight(&self) -> &FlightRef<K, V> {
+        known(&self.flight)
+    }
+
+    /// The flight, if it is aboard one.
+    pub(crate) fn aboard(&self) -> Option<&FlightRef<K, V>> {
+        self.flight.as_ref().filter(|_| matches!(self.place, Place::Aboard | Place::Leading))
+    }
+
+    /// The flight that is to make way for it.
+    pub(crate) fn watched(&self) -> Option<&FlightRef<K, V>> {
+        self.flight.as_ref().filter(|_| self.place == Place::Watching)
+    }
+
+    /// Its own limit holds no more.
+    pub(crate) fn forget_wait(self: Pin<&mut Self>) {
+        if let Some(luggage) = self.project().luggage {
+            luggage.wait = None;
+        }
+    }
+
+    pub(crate) fn served(&self) -> Served {
+        Served::new(self.role, self.shared_by as usize)
+    }
+
+    /// Leaves the flight, if aboard.
+    pub(crate) fn leave(self: Pin<&mut Self>) {
+        let this = self.project();
+        this.waiting.stop();
+        let place = core::mem::replace(this.place, Place::Done);
+        if let (Some(flight), Place::Aboard | Place::Leading) = (&*this.flight, place) {
+            let leaver = match place {
+                Place::Leading => Leaver::Leading,
+                _ if *this.started == flight.term() => Leaver::Starter,
+                _ => Leaver::Follower,
+            };
+            // Taken while the slot is still this caller's, because whoever takes over may put its own waker there at once; dropped
+            // when everything is in order.
+            let _waker = (leaver == Leaver::Leading || *this.in_slot).then(|| flight.runner.take());
+            flight.depart(this.group.table(), leaver);
+        }
+        unlink(this.luggage);
+    }
+
+    /// The leader gives its flight away, to a guard of its own.
+    pub(crate) fn into_lead(self: Pin<&mut Self>) -> (FlightRef<K, V>, Role, Option<Box<Luggage<K, V>>>) {
+        let this = self.project();
+        *this.place = Place::Done;
+        match this.flight.take() {
+            Some(flight) => (flight, *this.role, this.luggage.take()),
+            None => unreachable!("a caller that leads has a flight"),
+        }
+    }
+
+    /// Begins the work and puts it into the flight, for whoever is to run it. `in_slot`: nobody else needs the flight's slot for one waker.
+    ///
+    /// # Safety
+    ///
+    /// The caller was just told to lead, and so holds the busy mark; it puts the work down after this.
+    pub(crate) unsafe fn carry<W>(mut self: Pin<&mut Self>, work: W, in_slot: bool)
+    where
+        K: Send + Sync + 'static,
+        V: Send + Sync + 'static,
+        W: Work<V, Future: Send + 'static>,
+    {
+        let carried = self.as_mut().start(|| carry(work));
+        // SAFETY: as is promised.
+        unsafe { self.flight().set_work(Some(carried)) };
+        // Before anybody else may run the work, fail, and hand the flight to the next leader.
+        self.stay_aboard(in_slot);
+    }
+
+    /// The leader's work lies in the flight now.
+    fn stay_aboard(self: Pin<&mut Self>, in_slot: bool) {
+        let this = self.project();
+        *this.place = Place::Aboard;
+        let flight = known(this.flight);
+        *this.started = flight.term();
+        // If its work fails and the next one leads, that one takes the slot while this one is still to be told.
+        *this.in_slot = in_slot && !flight.terms.as_ref().is_some_and(|terms| terms.retries());
+    }
+
+    /// Calls the work, of which this caller is now the leader.
+    pub(crate) fn start<T>(self: Pin<&mut Self>, work: impl FnOnce() -> T) -> T {
+        let flight = self.flight();
+        let table = self.group.table();
+        let unseen = || flight.fail(table, Panic::unseen());
+        match circle::within(flight.node(), || panics::catch(work, unseen)) {
+            Ok(started) => started,
+            Err(payload) => {
+                flight.fail(table, Panic::told(&payload));
+                self.done();
+                panics::resume(payload);
+            }
+        }
+    }
+
+    /// The flight has ended by this caller's doing or knowledge.
+    pub(crate) fn done(self: Pin<&mut Self>) {
+        let this = self.project();
+        *this.place = Place::Done;
+        unlink(this.luggage);
+        // Before the flight goes, in which the event lies.
+        this.waiting.stop();
+        if let Some(flight) = this.flight.take() {
+            *this.shared_by = u32::try_from(flight.state.load().callers()).unwrap_or(u32::MAX).max(1);
+            flight.leave_main(this.group.table());
+            // Its last owner drops the user's key and value.
+            panics::contain(|| drop(flight));
+        }
+    }
+
+    /// Notes that the work being run on this thread, if any, waits for this flight.
+    #[inline]
+    pub(crate) fn link(self: Pin<&mut Self>) -> Result<(), circle::Circular> {
+        let this = self.project();
+        match this.flight {
+            Some(flight) => link(this.luggage, flight),
+            None => Ok(()),
+        }
+    }
+
+    /// The leader has a value. `registered`: its waker may be in the flight's slot for one. `Some`: what its call returns; `None`: the flight says so, as
+    /// soon as it has landed.
+    pub(crate) fn land(mut self: Pin<&mut Self>, value: V, failed: bool, registered: bool) -> Option<Result<V, Error>>
+    where
+        V: Clone,
+    {
+        let flight = self.flight();
+        let ending = match flight.land(self.group.table(), value, failed, registered) {
+            Landing::Own(value) | Landing::HandedOn(value) => Ok(value),
+            Landing::Shared => flight.ending(),
+            Landing::Kept => unreachable!("a leader has its failure in hand"),
+            Landing::Elsewhere => {
+                self.as_mut().follow_on();
+                return None;
+            }
+        };
+        self.done();
+        Some(ending)
+    }
+
+    /// The flight that this caller led was ended by somebody else, whose word counts.
+    pub(crate) fn follow_on(self: Pin<&mut Self>) {
+        let this = self.project();
+        *this.place = Place::Aboard;
+        *this.started = 0;
+    }
+}
+
+/// The flight of a caller that is aboard one, or watches one.
+#[inline]
+fn known<K, V>(flight: &Option<FlightRef<K, V>>) -> &FlightRef<K, V> {
+    match flight {
+        Some(flight) => flight,
+        None => unreachable!("a caller that asked, and was not refused, has a flight until it has its answer"),
+    }
+}
+
+/// Where a call stands that asked.
+#[inline]
+fn placed(how: How) -> (Place, Role) {
+    match how {
+        How::Leads => (Place::Leading, Role::Led),
+        How::TookOver => (Place::Leading, Role::TookOver),
+        How::Followed => (Place::Aboard, Role::Followed),
+        How::Lingers => (Place::Aboard, Role::Lingered),
+        How::Clearing => (Place::Watching, Role::Followed),
+        How::Refused => (Place::Refused, Role::Followed),
+    }
+}
+
+/// Notes that the work being run on this thread, if any, waits for `flight`.
+#[inline]
+pub(crate) fn link<K, V>(
+    luggage: &mut Option<Box<Luggage<K, V>>>,
+    flight: &FlightRef<K, V>,
+) -> Result<(), circle::Circular> {
+    if luggage.is_none() && circle::is_outside() {
+        return Ok(());
+    }
+    luggage.get_or_insert_default().edge.link(flight.node())
+}
+
+/// The call waits for nothing any more.
+fn unlink<K, V>(luggage: &mut Option<Box<Luggage<K, V>>>) {
+    if let Some(luggage) = luggage {
+        luggage.edge = Edge::none();
     }
 }

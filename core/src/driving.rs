@@ -32,9 +32,14 @@ pub(crate) enum Runner {
 }
 
 impl<K, V> FlightRef<K, V> {
-    /// Runs the carried work once, for whoever holds it. `waker`: the task's own; a caller is woken through the flight.
-    pub(crate) fn drive(&self, table: &Table<K, V>, runner: Runner, waker: Option<&Waker>) -> Driven<V> {
-        // SAFETY: the caller holds the work, until `pause`, `begin_landing` or `tear_down` below.
+    /// Runs the carried work once, for whoever holds it, and puts it down. `waker`: the task's own; a caller is woken through the flight.
+    ///
+    /// # Safety
+    ///
+    /// As for [`set_work`](crate::flight::Flight::set_work): the caller holds the busy mark, which it gives up here.
+    pub(crate) unsafe fn drive(&self, table: &Table<K, V>, runner: Runner, waker: Option<&Waker>) -> Driven<V> {
+        // SAFETY: as the caller promises. The mark is held until the work is put down, landed, failed, or torn down below, and the reference is not used after
+        // that.
         let Some(carried) = (unsafe { self.work() }) else {
             unreachable!("a flight that carries a work has one until it ends");
         };
@@ -51,10 +56,12 @@ impl<K, V> FlightRef<K, V> {
             )
         });
         match polled {
-            Ok(Poll::Pending) => self.put_down(table),
+            // SAFETY: the mark is still held: a poll does not clear it.
+            Ok(Poll::Pending) => unsafe { self.put_down(table) },
             Ok(Poll::Ready(value)) => {
                 let failed = carried.failed(&value);
-                self.drop_work();
+                // SAFETY: as above, and `carried` is not used any more.
+                unsafe { self.drop_work() };
                 // A task is nobody's caller, so it has no use for the value.
                 let alone = runner == Runner::Caller;
                 let landing = match &self.terms {
@@ -68,11 +75,12 @@ impl<K, V> FlightRef<K, V> {
                         self.keep_own(value);
                         Driven::Landed
                     }
-                    Landing::HandedOn(_) | Landing::Shared | Landing::Elsewhere => Driven::Landed,
+                    Landing::HandedOn(_) | Landing::Kept | Landing::Shared | Landing::Elsewhere => Driven::Landed,
                 }
             }
             Err(payload) => {
-                self.drop_work();
+                // SAFETY: the mark is still held. Only where nothing can be caught does the flight fail before the work is gone, and there nobody comes here.
+                unsafe { self.drop_work() };
                 let panic = Panic::new(payload);
                 let orphaned = runner == Runner::Caller && !self.state.load().is_led();
                 self.fail(table, panic.clone());
@@ -84,7 +92,12 @@ impl<K, V> FlightRef<K, V> {
         }
     }
 
-    fn put_down(&self, table: &Table<K, V>) -> Driven<V> {
+    /// Puts the work down, which is not finished.
+    ///
+    /// # Safety
+    ///
+    /// As for [`drive`](Self::drive).
+    unsafe fn put_down(&self, table: &Table<K, V>) -> Driven<V> {
         match self.state.pause() {
             Held::Yes { runnable: false } => Driven::Pending,
             Held::Yes { runnable: true } => {
@@ -92,7 +105,8 @@ impl<K, V> FlightRef<K, V> {
                 Driven::Pending
             }
             Held::Ended => {
-                self.tear_down(table);
+                // SAFETY: as the caller promises: whoever ended the flight left the mark to who runs the work, and `pause` left it as it was.
+                unsafe { self.tear_down(table) };
                 self.yield_to_next();
                 Driven::Landed
             }
@@ -104,7 +118,8 @@ impl<K, V> FlightRef<K, V> {
         if self.state.resume() == Held::Ended {
             return Held::Ended;
         }
-        self.drop_work();
+        // SAFETY: `resume` set the mark, as only the task that runs the work may, whose work nobody else takes up.
+        unsafe { self.drop_work() };
         self.end_term();
         let held = self.state.vacate();
         if held == Held::Ended {
@@ -114,15 +129,24 @@ impl<K, V> FlightRef<K, V> {
         held
     }
 
-    /// Drops the carried work of a flight that has ended, and frees the key. For whoever holds the work.
-    pub(crate) fn tear_down(&self, table: &Table<K, V>) {
-        self.drop_work();
+    /// Drops the carried work of a flight that has ended, and frees the key.
+    ///
+    /// # Safety
+    ///
+    /// As for [`drive`](Self::drive).
+    pub(crate) unsafe fn tear_down(&self, table: &Table<K, V>) {
+        // SAFETY: as the caller promises.
+        unsafe { self.drop_work() };
         self.free(table);
     }
 
     /// Drops the carried work, for whoever holds it. Like running it: a destructor that asks for its own key must not wait.
-    pub(crate) fn drop_work(&self) {
-        // SAFETY: only called while this thread holds the work.
+    ///
+    /// # Safety
+    ///
+    /// As for [`set_work`](crate::flight::Flight::set_work).
+    pub(crate) unsafe fn drop_work(&self) {
+        // SAFETY: as the caller promises.
         let work = unsafe { self.set_work(None) };
         circle::within(self.node(), || panics::contain(|| drop(work)));
     }

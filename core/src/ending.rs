@@ -19,17 +19,26 @@ pub(crate) enum Landing<V> {
     Own(V),
     /// It is a failure, which is the leader's alone; another caller aboard is to try.
     HandedOn(V),
+    /// It is a failure, which is kept for whoever started the work; another caller aboard is to try.
+    Kept,
     /// It is the flight's result.
     Shared,
     /// The flight was ended by somebody else, who says how as soon as it has landed.
     Elsewhere,
 }
 
-/// How a flight landed.
+/// How a flight landed for which nothing was chosen.
 #[derive(Clone, Copy)]
-enum Landed {
+enum Plainly {
     /// With nobody who knows it but its leader.
     Unseen,
+    Alone,
+    Shared,
+}
+
+/// How a flight landed on its terms.
+#[derive(Clone, Copy)]
+enum OnTerms {
     Alone,
     Shared,
     Lingers,
@@ -71,27 +80,29 @@ impl<K, V> FlightRef<K, V> {
         let how = Some(if failed { Ended::Failed } else { Ended::Completed });
         let step = |standing: Standing| {
             if alone && standing.unseen && self.state.close_unseen() {
-                return Some((Landed::Unseen, how, Stays::NoUnseen));
+                return Some((Plainly::Unseen, how, Stays::NoUnseen));
             }
             if alone && self.state.close_alone() {
-                return Some((Landed::Alone, how, Stays::No));
+                return Some((Plainly::Alone, how, Stays::No));
             }
-            self.state.begin_landing(After::Plain).then_some((Landed::Shared, how, Stays::No))
+            self.state.begin_landing(After::Plain).then_some((Plainly::Shared, how, Stays::No))
         };
-        let landed = table.conclude(self, step);
-        if let Some(Landed::Unseen) = landed {
+        let take_waker = || registered.then(|| self.runner.take());
+        match table.conclude(self, step) {
             // The waker goes with the flight, at once.
-            return Landing::Own(value);
-        }
-        let _waker = registered.then(|| self.runner.take());
-        match landed {
-            Some(Landed::Shared | Landed::Lingers) => {
+            Some(Plainly::Unseen) => Landing::Own(value),
+            Some(Plainly::Alone) => {
+                let _waker = take_waker();
+                Landing::Own(value)
+            }
+            Some(Plainly::Shared) => {
+                let _waker = take_waker();
                 // SAFETY: this thread just moved the state to `Landing`.
                 unsafe { self.publish(Ok(value)) };
                 Landing::Shared
             }
-            Some(Landed::Alone | Landed::Unseen) => Landing::Own(value),
             None => {
+                let _waker = take_waker();
                 // Ended while the work was being run: that outcome stands, and now the key is free.
                 self.free(table);
                 Landing::Elsewhere
@@ -112,27 +123,7 @@ impl<K, V> FlightRef<K, V> {
         // A judgement that panics is none.
         panics::contain(|| failed = failed || terms.is_failure(&value));
         if let Some(main) = terms.main() {
-            let now = self.state.load();
-            if !now.is_open() {
-                // Another took its place, or its time was over. With everybody released it is alone, as they are, and has what its work came to.
-                let is_alone = main.state.load().phase() == Phase::Released && !now.is_late();
-                return if is_alone { Landing::Own(value) } else { Landing::Elsewhere };
-            }
-            if failed && self.may_fail_alone(table, main, terms) {
-                if owner == Owner::Leader {
-                    return Landing::HandedOn(value);
-                }
-                self.keep_own(value);
-                return Landing::Elsewhere;
-            }
-            return match main.adopt(table, self, Ok(value), failed) {
-                // Everybody else goes alone, and so does this one.
-                Some(Ok(value)) if main.state.load().phase() == Phase::Released => Landing::Own(value),
-                _ => {
-                    self.stop(After::Forgotten, Error::Cancelled);
-                    Landing::Elsewhere
-                }
-            };
+            return self.land_beside(table, main, terms, value, failed, owner);
         }
         if failed {
             value = match self.hand_on(table, terms, value, owner) {
@@ -142,17 +133,17 @@ impl<K, V> FlightRef<K, V> {
         }
         let (how, kind) =
             if failed { (Ended::Failed, EventKind::Failed) } else { (Ended::Completed, EventKind::Completed) };
-        let linger = terms.linger(failed);
+        let linger = terms.linger_until(failed);
         let landed = terms.noting(|noting| {
             let step = |standing: Standing| {
-                if linger.is_some() && standing.open {
+                if linger.is_some() && standing.findable {
                     let landing = self.state.begin_landing(After::Lingers);
-                    return landing.then_some((Landed::Lingers, Some(how), Stays::Yes));
+                    return landing.then_some((OnTerms::Lingers, Some(how), Stays::Yes));
                 }
                 if alone && self.state.close_alone() {
-                    return Some((Landed::Alone, Some(how), Stays::No));
+                    return Some((OnTerms::Alone, Some(how), Stays::No));
                 }
-                self.state.begin_landing(After::Plain).then_some((Landed::Shared, Some(how), Stays::No))
+                self.state.begin_landing(After::Plain).then_some((OnTerms::Shared, Some(how), Stays::No))
             };
             let landed = table.conclude(self, step);
             if landed.is_some() {
@@ -161,7 +152,7 @@ impl<K, V> FlightRef<K, V> {
             landed
         });
         let landing = match landed {
-            Some(Landed::Alone | Landed::Unseen) => {
+            Some(OnTerms::Alone) => {
                 terms.dismiss();
                 // Detached, and its caller left.
                 self.stop_rival();
@@ -171,7 +162,7 @@ impl<K, V> FlightRef<K, V> {
                 terms.dismiss();
                 // SAFETY: this thread just moved the state to `Landing`.
                 unsafe { self.publish(Ok(value)) };
-                if let (Landed::Lingers, Some((until, lingering))) = (landed, linger) {
+                if let (OnTerms::Lingers, Some((until, lingering))) = (landed, linger) {
                     Lingering::keep(lingering, self, until);
                 }
                 self.stop_rival();
@@ -182,7 +173,7 @@ impl<K, V> FlightRef<K, V> {
                 Landing::Elsewhere
             }
         };
-        terms.tell(self);
+        terms.tell_observers(self);
         landing
     }
 
@@ -209,7 +200,7 @@ impl<K, V> FlightRef<K, V> {
         if handed.is_ok() {
             table.count(self.hash, Deed::Retry);
             self.wake_callers();
-            terms.tell(self);
+            terms.tell_observers(self);
         }
         handed
     }
@@ -218,12 +209,7 @@ impl<K, V> FlightRef<K, V> {
     pub(crate) fn fail(&self, table: &Table<K, V>, panic: Panic) {
         let error = Error::Panicked(panic);
         if let Some(main) = self.main() {
-            if self.state.load().is_open() {
-                main.adopt(table, self, Err(error.clone()), false);
-            }
-            // For its own caller, who unwinds.
-            self.stop(After::Forgotten, error);
-            return;
+            return self.fail_beside(table, main, error);
         }
         let outcome = Err(error);
         let step = |_| self.state.begin_landing(After::Plain).then_some(((), Some(Ended::Panicked), Stays::No));
@@ -285,7 +271,8 @@ impl<K, V> FlightRef<K, V> {
         // SAFETY: this thread just moved the state to `Landing`.
         unsafe { self.publish(Err(error)) };
         if cancelling.owns_work {
-            self.tear_down(table);
+            // SAFETY: `begin_cancel` set the busy mark of a work that nobody held.
+            unsafe { self.tear_down(table) };
         }
         self.ended();
         true
@@ -294,24 +281,17 @@ impl<K, V> FlightRef<K, V> {
     /// The leader lets the followers go alone.
     pub(crate) fn release(&self, table: &Table<K, V>) -> Result<(), Error> {
         if let Some(main) = self.main() {
-            if !self.state.load().is_open() {
-                let late = self.state.load().is_late() || main.state.load().is_late();
-                return Err(if late { Error::TimedOut } else { Error::Cancelled });
-            }
-            // Its result is its own, and the others go on as if it had not been.
-            self.stop(After::Forgotten, Error::Cancelled);
-            self.yield_to_next();
-            return Ok(());
+            return self.release_beside(main);
         }
         let step = |_| self.state.release().ok().map(|before| (before, Some(Ended::Released), Stays::No));
         match self.noting(EventKind::Released, || table.conclude(self, step)) {
             Some(before) => {
-                self.tell(before);
+                self.wake_if_heard(before);
                 if let Some(terms) = &self.terms {
                     // What runs beside it is alone from now on, as everybody is, and need not stop.
                     let rival = terms.take_rival();
                     panics::contain(|| drop(rival));
-                    terms.tell(self);
+                    terms.tell_observers(self);
                 }
                 Ok(())
             }
@@ -363,7 +343,8 @@ impl<K, V> FlightRef<K, V> {
                 return left;
             }
             Left::NobodyButWork => {
-                self.tear_down(table);
+                // SAFETY: `leave` set the busy mark of a work that nobody held.
+                unsafe { self.tear_down(table) };
                 self.runner.wake();
             }
         }
@@ -380,7 +361,7 @@ impl<K, V> FlightRef<K, V> {
             Some(((), None, stays))
         });
         let before = self.state.clear();
-        self.tell(before);
+        self.wake_if_heard(before);
     }
 
     /// Takes a step that may end the flight, and notes it if it did.
@@ -403,7 +384,7 @@ impl<K, V> FlightRef<K, V> {
     fn ended(&self) {
         if let Some(terms) = &self.terms {
             self.stop_rival();
-            terms.tell(self);
+            terms.tell_observers(self);
         }
     }
 }

@@ -151,8 +151,11 @@ impl<K, V, R, S> Leader<K, V, R, S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Cancelled`] if the flight was cancelled meanwhile, [`Error::TimedOut`] if its time was over; then nobody gets `value`. If
-    /// another work [overtook](crate::Builder::overtake_after) this one, its result is what everybody gets, this caller included.
+    /// [`Error::Cancelled`] if the flight was cancelled meanwhile, [`Error::TimedOut`] if its time was over; then nobody gets `value`.
+    ///
+    /// If another work [overtook](crate::Builder::overtake_after) this one, its result is what everybody gets, this caller included, or
+    /// [`Error::Panicked`] if it panicked. A caller that overtook and was too slow as well, so that another took its place, gets [`Error::Cancelled`] while the
+    /// flight goes on.
     pub fn complete(self, value: V) -> Result<V, Error>
     where
         V: Clone,
@@ -167,6 +170,7 @@ impl<K, V, R, S> Leader<K, V, R, S> {
         self.end(|flight, group| match flight.land(group.table(), value, failed, false) {
             Landing::Own(value) | Landing::HandedOn(value) => Ok(value),
             Landing::Shared => flight.ending(),
+            Landing::Kept => unreachable!("a leader has its failure in hand"),
             Landing::Elsewhere => {
                 // The flight that it ran beside may go on, without this caller, if another took its place.
                 let main = flight.main().unwrap_or(flight);
@@ -246,7 +250,7 @@ impl<K, V, R, S> Leader<K, V, R, S> {
         self.flight().state.load().callers()
     }
 
-    /// How this caller came to lead: [`Role::Led`], [`Role::TookOver`] or [`Role::Alone`].
+    /// How this caller came to lead: [`Role::Led`], [`Role::TookOver`], [`Role::Overtook`] or [`Role::Alone`].
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
@@ -433,11 +437,12 @@ impl<K, T: Clone, E, R, S> Leader<K, Result<T, SharedError<E>>, R, S> {
 /// assert_eq!(answer, 42);
 /// # Ok::<(), coflight::Error>(()) }).unwrap();
 /// ```
+#[must_use = "dropping a leader abandons the flight at once"]
 pub enum Turn<K, V, R, S> {
     /// The flight's value.
     Value(V),
-    /// This caller is to run the work: it took over from a leader that left, or was released to go alone.
-    /// [`Leader::role`] tells which.
+    /// This caller is to run the work: it took over from a leader that left or [failed](crate::OnFailure::Retry), is to
+    /// [overtake](crate::Builder::overtake_after) one that is slow, or was released to go alone. [`Leader::role`] tells which.
     Leader(Leader<K, V, R, S>),
 }
 
@@ -468,6 +473,10 @@ pin_project! {
     /// # Errors
     ///
     /// As [`Group::run`]. A caller that was refused is a follower, too, whose future is ready at once, with [`Error::Full`].
+    ///
+    /// # Panics
+    ///
+    /// When it is polled again after it was ready.
     #[must_use = "dropping it leaves the flight at once"]
     pub struct Follower<'g, 'k, K, V, R, S, Q: ?Sized> {
         #[pin]

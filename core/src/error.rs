@@ -140,6 +140,7 @@ impl Panic {
     /// # assert!(future::zip(leader, follower).await.0.is_err());
     /// # });
     /// ```
+    #[must_use]
     pub fn message(&self) -> Option<&str> {
         self.0.message.as_deref()
     }
@@ -230,6 +231,7 @@ impl<E> TryError<E> {
     /// assert!(page.is_err_and(|error| error.work().is_some_and(missing)));
     /// # });
     /// ```
+    #[must_use]
     pub fn work(&self) -> Option<&E> {
         match self {
             Self::Work(error) => Some(error),
@@ -250,6 +252,7 @@ impl<E> TryError<E> {
     /// assert!(overloaded(&TryError::<std::fmt::Error>::Flight(Error::Full)));
     /// assert!(!overloaded(&TryError::Work(SharedError::new(std::fmt::Error))));
     /// ```
+    #[must_use]
     pub fn flight(&self) -> Option<&Error> {
         match self {
             Self::Work(_) => None,
@@ -272,6 +275,18 @@ impl<E> Clone for TryError<E> {
         }
     }
 }
+
+impl<E: PartialEq> PartialEq for TryError<E> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Work(error), Self::Work(other)) => **error == **other,
+            (Self::Flight(error), Self::Flight(other)) => error == other,
+            (Self::Work(_), Self::Flight(_)) | (Self::Flight(_), Self::Work(_)) => false,
+        }
+    }
+}
+
+impl<E: Eq> Eq for TryError<E> {}
 
 impl<E: fmt::Debug> fmt::Debug for TryError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -307,5 +322,22 @@ pub(crate) fn text(payload: &(dyn core::any::Any + Send)) -> Option<Cow<'static,
         Some(Cow::Borrowed(text))
     } else {
         payload.downcast_ref::<String>().map(|text| Cow::Owned(text.clone()))
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(any(loom, shuttle)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_calls_are_equal_as_what_is_in_them() {
+        let no = |number| TryError::Work(SharedError::new(number));
+        assert_eq!(no(6), no(6), "though each is one of its own");
+        assert_ne!(no(6), no(7));
+        assert_eq!(TryError::<u8>::Flight(Error::Full), Error::Full.into());
+        assert_ne!(TryError::<u8>::Flight(Error::Full), Error::Cancelled.into());
+        assert_ne!(no(6), Error::Full.into());
+        assert_ne!(TryError::from(Error::Full), no(6));
     }
 }

@@ -1,22 +1,14 @@
-//! Telling observers what happens to flights, in order, outside all locks.
-//!
-//! The events of one flight are told one after another, in the order in which they happened: each step of a flight that is observed is taken,
-//! and noted, under the lock of that flight's log, and whoever finds notes in the log tells them, one teller at a time. So an observer that
-//! blocks holds up the call that happens to tell it, and nobody else.
+//! What observers are told.
 
-use alloc::collections::VecDeque;
 use core::any::Any;
 use core::fmt;
 use core::hash::BuildHasher;
 use core::time::Duration;
 
-use crate::circle;
 use crate::config::Config;
-use crate::flight::Flight;
 use crate::hash::DefaultHashBuilder;
-use crate::panics;
 use crate::snapshot::Verb;
-use crate::sync::{Arc, Lock};
+use crate::sync::Arc;
 
 /// Is told what happens in a group. For [`Builder::observer`](crate::Builder::observer).
 ///
@@ -215,22 +207,28 @@ impl fmt::Display for EventKind {
 /// # Ok::<(), coflight::Error>(()) }).unwrap();
 /// ```
 pub struct Event<'e, K> {
-    kind: EventKind,
-    key: &'e K,
-    hash: u64,
-    source: Source<'e, K>,
-    flight: Option<u64>,
-    verb: Option<Verb>,
-    elapsed: Option<Duration>,
-    metadata: Option<&'e Metadata>,
-    leader: Option<&'e Metadata>,
+    pub(crate) kind: EventKind,
+    pub(crate) key: &'e K,
+    pub(crate) hash: u64,
+    pub(crate) source: Source<'e, K>,
+    pub(crate) flight: Option<u64>,
+    pub(crate) verb: Option<Verb>,
+    pub(crate) elapsed: Option<Duration>,
+    pub(crate) metadata: Option<&'e Metadata>,
+    pub(crate) leader: Option<&'e Metadata>,
 }
 
 /// What an event says of its group.
-struct Source<'e, K> {
+pub(crate) struct Source<'e, K> {
     name: &'e str,
     show: Option<Show<K>>,
     blind: &'e DefaultHashBuilder,
+}
+
+impl<'e, K> Source<'e, K> {
+    pub(crate) fn of<V>(config: &'e Config<K, V>) -> Self {
+        Self { name: config.name(), show: config.show, blind: &config.blind }
+    }
 }
 
 /// Shows a key, as [`Builder::show_keys`](crate::Builder::show_keys) was told to.
@@ -530,119 +528,5 @@ impl<K> fmt::Display for ShownKey<'_, K> {
 impl<K> fmt::Debug for ShownKey<'_, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
-    }
-}
-
-/// A flight's notes that observers have not been told yet.
-pub(crate) struct Log {
-    notes: VecDeque<Note>,
-    /// Somebody is telling them.
-    told: bool,
-    /// Of the call whose work the flight runs.
-    leader: Option<Metadata>,
-    verb: Verb,
-}
-
-struct Note {
-    kind: EventKind,
-    verb: Verb,
-    elapsed: Option<Duration>,
-    metadata: Option<Metadata>,
-    leader: Option<Metadata>,
-}
-
-/// What a caller brings to an event: its verb, what it says of itself, and the time, read before any lock is taken.
-#[derive(Clone)]
-pub(crate) struct Brought {
-    pub(crate) verb: Verb,
-    pub(crate) elapsed: Option<Duration>,
-    pub(crate) metadata: Option<Metadata>,
-}
-
-/// That a flight is observed.
-pub(crate) struct Watch {
-    /// The flight's number.
-    number: u64,
-    log: Lock<Log>,
-}
-
-impl Watch {
-    /// Of a flight that `leader` is about to start.
-    pub(crate) fn new(number: u64, leader: &Brought) -> Self {
-        let log = Log { notes: VecDeque::new(), told: false, leader: leader.metadata.clone(), verb: leader.verb };
-        let watch = Self { number, log: Lock::new(log) };
-        watch.log.with(|log| {
-            log.note(EventKind::Missed, Some(leader), None);
-            log.note(EventKind::Started, Some(leader), None);
-        });
-        watch
-    }
-
-    /// Takes a step of the flight and notes it, in one. `step` runs under a lock.
-    pub(crate) fn noting<T>(&self, step: impl FnOnce(&mut Log) -> T) -> T {
-        self.log.with(step)
-    }
-
-    /// Tells the observers what was noted, unless somebody is doing so.
-    pub(crate) fn tell<K, V>(&self, config: &Config<K, V>, flight: &Flight<K, V>) {
-        let next = |log: &mut Log, telling: bool| {
-            if log.told && !telling {
-                return None;
-            }
-            let note = log.notes.pop_front();
-            log.told = note.is_some();
-            note
-        };
-        let mut note = self.log.with(|log| next(log, false));
-        while let Some(told) = note {
-            let event = Event {
-                kind: told.kind,
-                key: &flight.key,
-                hash: flight.hash,
-                source: Source { name: config.name(), show: config.show, blind: &config.blind },
-                flight: Some(self.number),
-                verb: Some(told.verb),
-                elapsed: told.elapsed,
-                metadata: told.metadata.as_ref(),
-                leader: told.leader.as_ref(),
-            };
-            circle::within(&flight.own_node, || config.tell(&event));
-            panics::contain(|| drop(told));
-            note = self.log.with(|log| next(log, true));
-        }
-    }
-}
-
-impl Log {
-    /// Notes what happened. `by`: the call it is about; none if it is about the flight, and so about its leader.
-    pub(crate) fn note(&mut self, kind: EventKind, by: Option<&Brought>, elapsed: Option<Duration>) {
-        let leader = self.leader.clone();
-        self.notes.push_back(match by {
-            Some(by) => Note { kind, verb: by.verb, elapsed: by.elapsed, metadata: by.metadata.clone(), leader },
-            None => Note { kind, verb: self.verb, elapsed, metadata: leader.clone(), leader },
-        });
-    }
-
-    /// From now on the flight runs the work of `leader`. Gives back what was kept of the last one, to be dropped outside the lock.
-    pub(crate) fn lead(&mut self, leader: &Brought) -> Option<Metadata> {
-        self.verb = leader.verb;
-        core::mem::replace(&mut self.leader, leader.metadata.clone())
-    }
-}
-
-/// Tells of a call that was refused: there is no flight.
-pub(crate) fn tell_refused<K, V>(config: &Config<K, V>, key: &K, hash: u64, by: &Brought) {
-    for kind in [EventKind::Missed, EventKind::Refused] {
-        config.tell(&Event {
-            kind,
-            key,
-            hash,
-            source: Source { name: config.name(), show: config.show, blind: &config.blind },
-            flight: None,
-            verb: Some(by.verb),
-            elapsed: None,
-            metadata: by.metadata.as_ref(),
-            leader: None,
-        });
     }
 }

@@ -3,17 +3,15 @@
 use alloc::boxed::Box;
 use core::mem::MaybeUninit;
 use core::ops::Deref;
-use core::pin::Pin;
-use core::task::{Context, Poll};
 
 use event_listener::{Event, IntoNotification};
 
+use crate::carried::CarriedWork;
 use crate::circle::Node;
 use crate::error::Error;
 use crate::linger;
 use crate::owners::{Listed, Owned, Ref};
 use crate::panics;
-use crate::relay::BorrowedWaker;
 use crate::snapshot::Verb;
 use crate::state::{Snapshot, State};
 use crate::sync::{self, AtomicUsize, Ordering, UnsafeCell};
@@ -38,33 +36,26 @@ pub(crate) struct Flight<K, V> {
     /// Where this flight stands in the graph of who waits for whom.
     pub(crate) own_node: Node,
     pub(crate) key: K,
-    outcome: UnsafeCell<MaybeUninit<Result<V, Error>>>,
+    outcome: OutcomeCell<V>,
     /// The one who runs the work in a future of its own (a leader, a task), or who leads a relay: woken when the flight is
     /// ended from outside, and when a relayed work can go on.
     pub(crate) runner: WakerSlot,
-    work: UnsafeCell<Option<CarriedWork<K, V>>>,
+    work: WorkCell<K, V>,
 }
 
-/// A work that lies in the flight, where any caller, or a task of the runtime, can run it. Behind one pointer, because every flight has room for it;
-/// and behind a trait, because only the verbs that put a work here need `'static` keys and values.
-pub(crate) trait Carried<K, V>: Send {
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<V>;
+/// Where the outcome is written.
+struct OutcomeCell<V>(UnsafeCell<MaybeUninit<Result<V, Error>>>);
 
-    /// Whether what it came to is a failure.
-    fn failed(&self, value: &V) -> bool;
+// SAFETY: it is written once, by the one thread that moved the state to `Landing`; who reads it found the state `Landed`, after which nobody writes. Those
+// who read are callers on any threads, which clone the value (`V: Sync`), and whichever of them is the last to go drops it (`V: Send`).
+unsafe impl<V: Send + Sync> Sync for OutcomeCell<V> {}
 
-    /// The waker for polls by callers.
-    fn waker<'a>(&self, flight: &'a FlightRef<K, V>) -> BorrowedWaker<'a>;
-}
+/// Where a work that the flight carries lies.
+struct WorkCell<K, V>(UnsafeCell<Option<CarriedWork<K, V>>>);
 
-pub(crate) type CarriedWork<K, V> = Pin<Box<dyn Carried<K, V>>>;
-
-// SAFETY: a flight is shared by callers on any threads, which read the key (`K: Sync`), read and clone the outcome (`V: Sync`),
-// and drop both wherever the last of them is (`Send`). The work is `Send` and only touched by the one holder of
-// the state's busy mark (see `take_work`), so it need not be `Sync`.
-unsafe impl<K: Send + Sync, V: Send + Sync> Send for Flight<K, V> {}
-// SAFETY: as above.
-unsafe impl<K: Send + Sync, V: Send + Sync> Sync for Flight<K, V> {}
+// SAFETY: only the one holder of the state's busy mark touches it, as `set_work` and `work` demand. That may be any thread, so the work is `Send`; as it is one
+// thread at a time, it need not be `Sync`.
+unsafe impl<K, V> Sync for WorkCell<K, V> where CarriedWork<K, V>: Send {}
 
 /// A counted reference to a flight: a caller's, a task's, or a waker's.
 pub(crate) struct FlightRef<K, V>(Ref<Flight<K, V>>);
@@ -142,8 +133,8 @@ impl<K, V> Flight<K, V> {
             history: AtomicUsize::new(verb as usize),
             own_node: Node::new(),
             terms: terms.map(Box::new),
-            work: UnsafeCell::new(None),
-            outcome: UnsafeCell::new(MaybeUninit::uninit()),
+            work: WorkCell(UnsafeCell::new(None)),
+            outcome: OutcomeCell(UnsafeCell::new(MaybeUninit::uninit())),
             key,
         }
     }
@@ -162,7 +153,7 @@ impl<K, V> Flight<K, V> {
     pub(crate) unsafe fn set_work(&self, work: Option<CarriedWork<K, V>>) -> Option<CarriedWork<K, V>> {
         // SAFETY: the busy mark is exclusive, so nobody else reads or writes the cell. Taking the mark acquires what the
         // last holder released.
-        self.work.with_mut(|place| core::mem::replace(unsafe { &mut *place }, work))
+        self.work.0.with_mut(|place| core::mem::replace(unsafe { &mut *place }, work))
     }
 
     /// The carried work, to poll it.
@@ -173,7 +164,7 @@ impl<K, V> Flight<K, V> {
     #[expect(clippy::mut_from_ref, reason = "the busy mark is the lock of this cell")]
     pub(crate) unsafe fn work(&self) -> Option<&mut CarriedWork<K, V>> {
         // SAFETY: as in `set_work`.
-        self.work.with_mut(|place| unsafe { &mut *place }.as_mut())
+        self.work.0.with_mut(|place| unsafe { &mut *place }.as_mut())
     }
 
     /// Writes the outcome and lets everybody know.
@@ -195,13 +186,13 @@ impl<K, V> Flight<K, V> {
     pub(crate) unsafe fn write(&self, outcome: Result<V, Error>) -> Snapshot {
         // SAFETY: nobody reads the outcome before `landed`, and nobody else writes it: only one transition to `Landing`
         // can succeed in a flight's life.
-        self.outcome.with_mut(|place| unsafe { (*place).write(outcome) });
+        self.outcome.0.with_mut(|place| unsafe { (*place).write(outcome) });
         self.state.landed()
     }
 
     /// The second half of [`publish`](Self::publish).
     pub(crate) fn announce(&self, before: Snapshot) {
-        self.tell(before);
+        self.wake_if_heard(before);
         self.runner.wake();
     }
 
@@ -211,11 +202,11 @@ impl<K, V> Flight<K, V> {
             return None;
         }
         // SAFETY: it was written before `landed`, whose word the load above acquired, and never changes again.
-        Some(self.outcome.with(|place| unsafe { (*place).assume_init_ref() }))
+        Some(self.outcome.0.with(|place| unsafe { (*place).assume_init_ref() }))
     }
 
     /// Wakes everyone who listens, given the word before the change they should see.
-    pub(crate) fn tell(&self, before: Snapshot) {
+    pub(crate) fn wake_if_heard(&self, before: Snapshot) {
         if !before.is_heard() {
             // Who listens from now on marks the state first, after our change to it, and so sees that change.
             return;
@@ -223,14 +214,14 @@ impl<K, V> Flight<K, V> {
         self.notify();
     }
 
-    /// A number, not zero, that changes whenever the leader of a spawned work stops being that. It comes round after 255 times, all
-    /// while one caller is not polled, at the price of a panic that unwinds in the wrong caller.
+    /// A number, not zero, that changes whenever the leader of a work that the flight carries stops being that. It comes round after 255 times, all
+    /// while one caller is not polled, at the price of a panic that unwinds in the wrong caller, or a failure that is handed to it.
     pub(crate) fn term(&self) -> u8 {
         // Pairs with `end_term`; whoever reads a new number also sees the handover that made it, or will be told of it.
         ((self.history.load(Ordering::Acquire) / VERBS) % 255) as u8 + 1
     }
 
-    /// The leader of a spawned work stops being that.
+    /// The leader of a work that the flight carries stops being that.
     pub(crate) fn end_term(&self) {
         self.history.fetch_add(VERBS, Ordering::Release);
     }
@@ -253,14 +244,13 @@ impl<K, V> Flight<K, V> {
     }
 
     /// Notes where its result lingers; returns what was noted before.
-    pub(crate) fn set_lingers(&self, place: Option<linger::Place>) -> Option<linger::Place> {
-        self.terms.as_ref().and_then(|terms| terms.set_lingers(place))
+    pub(crate) fn set_linger_place(&self, place: Option<linger::Place>) -> Option<linger::Place> {
+        self.terms.as_ref().and_then(|terms| terms.set_linger_place(place))
     }
 
     /// The carried work can go on: every caller must know, for any one of them may never be polled again.
     pub(crate) fn wake_callers(&self) {
-        self.tell(self.state.load());
-        self.runner.wake();
+        self.announce(self.state.load());
     }
 
     /// Wakes everyone who listens, whoever they are: one that is never polled again must not swallow the news.
@@ -282,7 +272,7 @@ impl<K, V> Drop for Flight<K, V> {
     fn drop(&mut self) {
         if self.outcome().is_some() {
             // SAFETY: written, as `outcome` found, and nobody else is left to look.
-            self.outcome.with_mut(|place| unsafe { (*place).assume_init_drop() });
+            self.outcome.0.with_mut(|place| unsafe { (*place).assume_init_drop() });
         }
     }
 }

@@ -131,7 +131,8 @@ impl<K, V, R> Group<K, V, R> {
     }
 }
 
-/// The verbs. Each returns a future that does nothing until it is polled.
+/// The verbs. [`run`](Self::run), [`relay`](Self::relay) and [`spawn`](Self::spawn) return futures that do nothing until they are polled; `run_blocking` and
+/// [`enter`](Self::enter) act at once.
 impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     /// Leads or follows: if nobody runs the work for `key`, this caller runs `work`, in place; else it waits for the flight's result.
     ///
@@ -166,9 +167,9 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Panicked`] to followers of a work that panicked, [`Error::Cancelled`] after [`cancel`](Self::cancel), and
-    /// [`Error::Circular`] to a caller whose waiting would never end. Where there are limits, [`Error::TimedOut`], [`Error::WaitTimedOut`] and
-    /// [`Error::Full`].
+    /// [`Error::Panicked`](crate::Error::Panicked) to followers of a work that panicked, [`Error::Cancelled`](crate::Error::Cancelled) after
+    /// [`cancel`](Self::cancel), and [`Error::Circular`](crate::Error::Circular) to a caller whose waiting would never end. Where there are limits,
+    /// [`Error::TimedOut`](crate::Error::TimedOut), [`Error::WaitTimedOut`](crate::Error::WaitTimedOut) and [`Error::Full`](crate::Error::Full).
     ///
     /// # Panics
     ///
@@ -242,8 +243,8 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     /// [`detach`](crate::Builder::detach).
     ///
     /// If the runtime drops the task (it was shut down): before the task ever ran, the callers run the work themselves, as in
-    /// [`relay`](Self::relay); after, a follower takes over with its own work and this caller gets [`Error::Shutdown`], or, if that work is finished before this
-    /// caller is polled, its result.
+    /// [`relay`](Self::relay); after, a follower takes over with its own work and this caller gets [`Error::Shutdown`](crate::Error::Shutdown), or, if that
+    /// work is finished before this caller is polled, its result.
     ///
     /// ```
     /// # coflight::block_on(async {
@@ -270,7 +271,7 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run), and [`Error::Shutdown`].
+    /// As [`run`](Self::run), and [`Error::Shutdown`](crate::Error::Shutdown).
     ///
     /// # Panics
     ///
@@ -339,7 +340,8 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     /// The primitive below all verbs: become the leader for `key`, or follow the one there is. For those who decide themselves where the work
     /// runs.
     ///
-    /// Unlike the other verbs it acts at once: a follower is aboard, and a leader leads, before this returns.
+    /// Unlike the verbs that return futures it acts at once: before this returns a leader leads, and a follower is aboard, unless it was refused or has to wait for
+    /// the key (see [`Follower::key`](crate::Follower::key)).
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
@@ -417,7 +419,7 @@ impl<K, T, E, R, S: BuildHasher> Group<K, Result<T, SharedError<E>>, R, S> {
     ///
     /// # Errors
     ///
-    /// [`TryError::Work`] with the work's error, [`TryError::Flight`] for those of [`run`](Self::run).
+    /// [`TryError::Work`](crate::TryError::Work) with the work's error, [`TryError::Flight`](crate::TryError::Flight) for those of [`run`](Self::run).
     ///
     /// # Cancel safety
     ///
@@ -456,7 +458,7 @@ impl<K, T, E, R, S: BuildHasher> Group<K, Result<T, SharedError<E>>, R, S> {
     ///
     /// # Errors
     ///
-    /// [`TryError::Work`] with the work's error, [`TryError::Flight`] for those of [`relay`](Self::relay).
+    /// [`TryError::Work`](crate::TryError::Work) with the work's error, [`TryError::Flight`](crate::TryError::Flight) for those of [`relay`](Self::relay).
     ///
     /// # Cancel safety
     ///
@@ -496,7 +498,7 @@ impl<K, T, E, R, S: BuildHasher> Group<K, Result<T, SharedError<E>>, R, S> {
     ///
     /// # Errors
     ///
-    /// [`TryError::Work`] with the work's error, [`TryError::Flight`] for those of [`spawn`](Self::spawn).
+    /// [`TryError::Work`](crate::TryError::Work) with the work's error, [`TryError::Flight`](crate::TryError::Flight) for those of [`spawn`](Self::spawn).
     ///
     /// # Cancel safety
     ///
@@ -544,7 +546,7 @@ impl<K, T, E, R, S: BuildHasher> Group<K, Result<T, SharedError<E>>, R, S> {
     ///
     /// # Errors
     ///
-    /// [`TryError::Work`] with the work's error, [`TryError::Flight`] for those of [`run_blocking`](Self::run_blocking).
+    /// [`TryError::Work`](crate::TryError::Work) with the work's error, [`TryError::Flight`](crate::TryError::Flight) for those of [`run_blocking`](Self::run_blocking).
     ///
     /// # Panics
     ///
@@ -574,6 +576,7 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     /// drop(leader);
     /// assert!(!flights.contains("Lisbon"));
     /// ```
+    #[must_use]
     pub fn contains<Q: ?Sized + AsKey<K>>(&self, key: &Q) -> bool {
         self.find(key).iter().any(|flight| flight.state.load().is_open())
     }
@@ -605,8 +608,8 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
         self.find(key).iter().filter(|flight| self.forget_flight(flight)).count() > 0
     }
 
-    /// Ends the flight: the work is dropped, everyone aboard gets [`Error::Cancelled`]. Returns whether a flight for `key` was in progress, or its
-    /// result lingered.
+    /// Ends the flight: the work is dropped, everyone aboard gets [`Error::Cancelled`](crate::Error::Cancelled). Returns whether a flight for `key` was
+    /// in progress, or its result lingered.
     ///
     /// The work of [`relay`](Self::relay) and [`spawn`](Self::spawn) is dropped before this returns, or, if another thread is polling it at this moment, after that
     /// poll. That of [`run`](Self::run) lives in its leader's future: it is never polled again, and dropped when the leader, who is woken, is
@@ -652,6 +655,7 @@ impl<K, V, R, S> Group<K, V, R, S> {
     /// drop(callers);
     /// assert_eq!(flights.len(), 0);
     /// ```
+    #[must_use]
     pub fn len(&self) -> usize {
         self.inner.table.count_open()
     }
@@ -668,6 +672,7 @@ impl<K, V, R, S> Group<K, V, R, S> {
     /// drop(leader);
     /// assert!(flights.is_empty());
     /// ```
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -724,7 +729,7 @@ impl<K, V, R, S> Group<K, V, R, S> {
         };
         if before.is_clearing() {
             // Those who wait for the key need not.
-            flight.tell(before);
+            flight.wake_if_heard(before);
         }
         if before.is_kept() {
             if let Some(lingering) = flight.terms.as_ref().and_then(|terms| terms.lingering()) {
@@ -758,6 +763,7 @@ impl<K, V, R, S> Group<K, V, R, S> {
     /// assert_eq!(stats.hit_rate(), 0.5);
     /// # });
     /// ```
+    #[must_use]
     pub fn stats(&self) -> Stats {
         self.inner.accounts.stats()
     }
@@ -794,6 +800,7 @@ impl<K, V, R, S> Group<K, V, R, S> {
     /// }
     /// assert_eq!(flights.in_flight().len(), 1);
     /// ```
+    #[must_use]
     pub fn in_flight(&self) -> Vec<InFlight<K>>
     where
         K: Clone,
@@ -825,6 +832,7 @@ impl<K, V, R, S> Group<K, V, R, S> {
     /// assert!(runtime.now() - before >= Duration::from_secs(1));
     /// # });
     /// ```
+    #[must_use]
     pub fn runtime(&self) -> &R {
         &self.inner.runtime
     }
@@ -840,6 +848,7 @@ impl<K, V, R, S> Group<K, V, R, S> {
     /// let rights: Group<u64, u32> = Group::builder().hasher(users.hasher().clone()).build();
     /// assert_eq!(users.hasher().hash_one(42), rights.hasher().hash_one(42));
     /// ```
+    #[must_use]
     pub fn hasher(&self) -> &S {
         &self.inner.hasher
     }

@@ -10,19 +10,21 @@
 //! | `group`, `builder`, `call` | what users hold: the verbs, and what can be chosen |
 //! | `stats`, `events`, `snapshot`, `served` | what users get to see |
 //! | `attribute` | what the code that the attribute `#[coalesce]` writes stands on |
+//! | `log` | what an observed flight has to tell, and telling it |
 //! | `accounts`, `registry`, `overview` | what one group counted; all that have a name, and what they counted |
 //! | `run`, `relay`, `spawn`, `blocking`, `enter`, `try_twin`, `work` | one verb each: where the work runs |
 //! | `boarding` | joining a flight, or starting one |
 //! | `caller` | what the verbs share: waiting, limits, taking over, leaving |
 //! | `ending` | every way a flight ends, in the one order that is right |
-//! | `driving`, `rival` | running a work that the flight carries; a work beside a slow leader's |
+//! | `carried`, `driving` | a work that the flight carries, and its waker; running it |
+//! | `rival` | a work beside a slow leader's |
 //! | `state` | the flight's state in one word, and every transition of it |
 //! | `flight`, `owners` | one flight; who refers to it |
 //! | `table`, `listing` | all flights, by key, and their counts; those of one shard |
-//! | `config`, `options`, `terms` | what was chosen: for the group, for a call, and what that means for a flight |
+//! | `config`, `options`, `asks`, `terms` | what was chosen: for the group, for a call, for the two together, and what that means for a flight |
 //! | `time`, `linger` | alarms; results that are served for a while |
 //! | `wait` | a listener inside the caller's own future |
-//! | `circle` | refusing to wait in a circle |
+//! | `circle`, `note` | refusing to wait in a circle; what works note for others aboard |
 //! | `key`, `hash`, `runtime`, `error`, `panics`, `sync`, `waker_slot`, `park` | what they all use |
 
 #![no_std]
@@ -37,6 +39,7 @@ extern crate alloc;
 extern crate std;
 
 mod accounts;
+mod asks;
 #[cfg(feature = "attribute")]
 mod attribute;
 #[cfg(feature = "std")]
@@ -45,6 +48,7 @@ mod boarding;
 mod builder;
 mod call;
 mod caller;
+mod carried;
 mod circle;
 mod config;
 mod driving;
@@ -58,6 +62,7 @@ mod hash;
 mod key;
 mod linger;
 mod listing;
+mod log;
 // Stands on what tells circles.
 #[cfg(all(feature = "std", not(any(loom, shuttle))))]
 #[doc(hidden)]

@@ -93,7 +93,7 @@ impl<K, V> Lingering<K, V> {
         let start = this.queue.with(|queue| {
             queue.next = queue.next.wrapping_add(1);
             let place = (until, queue.next);
-            flight.set_lingers(Some(place));
+            flight.set_linger_place(Some(place));
             queue.flights.insert(place, new);
             !core::mem::replace(&mut queue.swept, true)
         });
@@ -114,7 +114,7 @@ impl<K, V> Lingering<K, V> {
     pub(crate) fn end(&self, flight: &FlightRef<K, V>) {
         self.table.remove(flight);
         let _dropped_unlocked = self.queue.with(|queue| {
-            let place = flight.set_lingers(None)?;
+            let place = flight.set_linger_place(None)?;
             let removed = queue.flights.remove(&place);
             queue.free();
             removed

@@ -35,7 +35,7 @@ const _: () = assert!(MOST - LISTED == LISTED / 2 && FOLD * 4 == LISTED);
 #[repr(C)]
 pub(crate) struct Owned<T> {
     owners: AtomicUsize,
-    /// Only touched under the table's lock.
+    /// Only touched through the table's reference.
     given: UnsafeCell<usize>,
     #[cfg(loom)]
     _leaks: loom::sync::Arc<()>,
@@ -49,7 +49,7 @@ pub(crate) struct Ref<T> {
 }
 
 // SAFETY: as for `Arc`: the value is shared by the threads that hold references (`Sync`), and dropped by any one of them (`Send`). `owners` is atomic, and
-// `given` is only touched through a `Listed`, under a lock.
+// `given` is never touched through a `Ref`.
 unsafe impl<T: Send + Sync> Send for Ref<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send + Sync> Sync for Ref<T> {}
@@ -139,16 +139,14 @@ impl<T> Drop for Ref<T> {
     }
 }
 
-/// The table's reference. All its methods, and its drop, under the table's lock, or when nobody else has the table.
+/// The table's reference, of which a value has one at a time. All its methods, and its drop, under the table's lock, or once it was taken out under it.
 pub(crate) struct Listed<T> {
     owned: NonNull<Owned<T>>,
     _owns: PhantomData<Owned<T>>,
 }
 
-// SAFETY: as for `Ref`.
+// SAFETY: as for `Ref`. It is not `Sync`, so only one thread at a time can use it, and nothing else touches `given`.
 unsafe impl<T: Send + Sync> Send for Listed<T> {}
-// SAFETY: as for `Ref`.
-unsafe impl<T: Send + Sync> Sync for Listed<T> {}
 
 impl<T> Listed<T> {
     #[inline]
@@ -192,7 +190,8 @@ impl<T> Listed<T> {
 
     #[inline]
     fn given(&self) -> usize {
-        // SAFETY: whoever has the table's reference holds its lock, or has taken it out of the table under that.
+        // SAFETY: there is one `Listed` of a value at a time, and it is not `Sync`, so nobody else is here: whoever has it holds the table's lock, or has taken it
+        // out of the table under that.
         self.owned().given.with(|given| unsafe { *given })
     }
 

@@ -3,11 +3,8 @@
 use core::fmt;
 use core::future::Future;
 use core::hash::BuildHasher;
-use core::marker::PhantomData;
-use core::mem::ManuallyDrop;
-use core::ops::Deref;
 use core::pin::Pin;
-use core::task::{Context, Poll, RawWaker, RawWakerVTable, Waker, ready};
+use core::task::{Context, Poll, ready};
 
 use alloc::boxed::Box;
 
@@ -15,11 +12,9 @@ use pin_project_lite::pin_project;
 
 use crate::caller::{Caller, Turn};
 use crate::error::Error;
-use crate::flight::{Carried, CarriedWork, Flight, FlightRef};
 use crate::group::Group;
 use crate::key::AsKey;
 use crate::options::Luggage;
-use crate::owners::Owned;
 use crate::served::{Reports, Served, WithServed};
 use crate::snapshot::Verb;
 use crate::state::Held;
@@ -47,6 +42,10 @@ pin_project! {
     /// assert_eq!(second.await, Ok(42)); // the same work, to its end
     /// # });
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// When it is polled again after it was ready.
     #[must_use = "futures do nothing unless polled"]
     pub struct Relay<'g, 'k, K, V, R, S, Q: ?Sized, F> {
         work: Option<F>,
@@ -98,128 +97,16 @@ where
                     let Some(start) = this.work.take() else {
                         unreachable!("only a caller with a work is told to lead")
                     };
-                    let carried = this.caller.as_mut().start(|| carry(start));
-                    let flight = this.caller.flight();
-                    // SAFETY: this caller was just told to lead, and so holds the work.
-                    unsafe { flight.set_work(Some(carried)) };
-                    // Before anybody else may run the work, fail, and hand the flight to the next leader.
-                    this.caller.as_mut().stay_aboard(true);
+                    // SAFETY: this caller was just told to lead.
+                    unsafe { this.caller.as_mut().carry(start, true) };
                     let flight = this.caller.flight();
                     if flight.state.offer() == Held::Ended {
-                        flight.tear_down(this.caller.group.table());
+                        // SAFETY: still held: who ended the flight left the mark to this caller, and `offer` left it as it was.
+                        unsafe { flight.tear_down(this.caller.group.table()) };
                     }
                 }
             }
         }
-    }
-}
-
-pin_project! {
-    /// The work of a `relay` or `spawn`, as it lies in the flight.
-    struct Begun<V, Fut> {
-        #[pin]
-        future: Fut,
-        failed: fn(&V) -> bool,
-    }
-}
-
-/// Begins `work`.
-pub(crate) fn carry<K, V, W>(work: W) -> CarriedWork<K, V>
-where
-    K: Send + Sync + 'static,
-    V: Send + Sync + 'static,
-    W: Work<V, Future: Send + 'static>,
-{
-    Box::pin(Begun { future: work.begin(), failed: W::failed })
-}
-
-impl<K, V, Fut> Carried<K, V> for Begun<V, Fut>
-where
-    K: Send + Sync + 'static,
-    V: Send + Sync + 'static,
-    Fut: Future<Output = V> + Send,
-{
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<V> {
-        self.project().future.poll(cx)
-    }
-
-    fn failed(&self, value: &V) -> bool {
-        (self.failed)(value)
-    }
-
-    /// A caller's, also for `spawn`: should the runtime drop the task before it ever ran.
-    fn waker<'a>(&self, flight: &'a FlightRef<K, V>) -> BorrowedWaker<'a> {
-        borrowed_waker(flight)
-    }
-}
-
-/// The waker of a carried work, for one poll by a caller: cloned, and so counted, only if the work keeps it.
-pub(crate) struct BorrowedWaker<'a> {
-    waker: ManuallyDrop<Waker>,
-    _flight: PhantomData<&'a ()>,
-}
-
-fn borrowed_waker<K, V>(flight: &FlightRef<K, V>) -> BorrowedWaker<'_>
-where
-    K: Send + Sync + 'static,
-    V: Send + Sync + 'static,
-{
-    let raw = RawWaker::new(flight.as_ptr().cast(), vtable::<K, V>());
-    BorrowedWaker {
-        // SAFETY: the functions of the table treat the pointer as a counted `FlightRef`, and are `Send + Sync` as the flight is.
-        // This first waker is not counted, and never dropped; the flight outlives the borrow.
-        waker: ManuallyDrop::new(unsafe { Waker::from_raw(raw) }),
-        _flight: PhantomData,
-    }
-}
-
-impl Deref for BorrowedWaker<'_> {
-    type Target = Waker;
-
-    fn deref(&self) -> &Waker {
-        &self.waker
-    }
-}
-
-fn vtable<K, V>() -> &'static RawWakerVTable
-where
-    K: Send + Sync + 'static,
-    V: Send + Sync + 'static,
-{
-    struct Table<K, V>(PhantomData<(K, V)>);
-
-    impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Table<K, V> {
-        const VTABLE: RawWakerVTable = RawWakerVTable::new(Self::clone, Self::wake, Self::wake_by_ref, Self::drop);
-
-        unsafe fn clone(flight: *const ()) -> RawWaker {
-            // SAFETY: the pointer is that of a living, counted flight.
-            let this = ManuallyDrop::new(unsafe { FlightRef::from_ptr(flight.cast::<Owned<Flight<K, V>>>()) });
-            core::mem::forget(FlightRef::clone(&this));
-            RawWaker::new(flight, &Self::VTABLE)
-        }
-
-        unsafe fn wake(flight: *const ()) {
-            // SAFETY: this waker owns one count, which it gives up here.
-            wake(&*unsafe { FlightRef::from_ptr(flight.cast::<Owned<Flight<K, V>>>()) });
-        }
-
-        unsafe fn wake_by_ref(flight: *const ()) {
-            // SAFETY: the pointer is that of a living, counted flight.
-            wake(&ManuallyDrop::new(unsafe { FlightRef::from_ptr(flight.cast::<Owned<Flight<K, V>>>()) }));
-        }
-
-        unsafe fn drop(flight: *const ()) {
-            // SAFETY: this waker owns one count, which it gives up here.
-            core::mem::drop(unsafe { FlightRef::from_ptr(flight.cast::<Owned<Flight<K, V>>>()) });
-        }
-    }
-
-    &Table::<K, V>::VTABLE
-}
-
-fn wake<K, V>(flight: &Flight<K, V>) {
-    if flight.state.mark_runnable() {
-        flight.wake_callers();
     }
 }
 

@@ -2,10 +2,12 @@
 //! the main flight's.
 
 use crate::circle::Node;
+use crate::ending::{Landing, Owner};
 use crate::error::Error;
-use crate::events::{Brought, EventKind};
+use crate::events::EventKind;
 use crate::flight::{Flight, FlightRef};
 use crate::linger::Lingering;
+use crate::log::Brought;
 use crate::panics;
 use crate::state::{After, Leaver, Phase};
 use crate::stats::{Deed, Ended};
@@ -74,7 +76,7 @@ impl<K, V> FlightRef<K, V> {
     /// The place beside this flight is free.
     fn end_rival(&self) {
         if let Some(before) = self.state.end_rival() {
-            self.tell(before);
+            self.wake_if_heard(before);
         }
     }
 
@@ -96,8 +98,61 @@ impl<K, V> FlightRef<K, V> {
         }
     }
 
+    /// The work of this flight, which ran beside that of `main`, has a value.
+    pub(crate) fn land_beside(
+        &self,
+        table: &Table<K, V>,
+        main: &Self,
+        terms: &Terms<K, V>,
+        value: V,
+        failed: bool,
+        owner: Owner,
+    ) -> Landing<V> {
+        let now = self.state.load();
+        if !now.is_open() {
+            // Another took its place, or its time was over. With everybody released it is alone, as they are, and has what its work came to.
+            let is_alone = main.state.load().phase() == Phase::Released && !now.is_late();
+            return if is_alone { Landing::Own(value) } else { Landing::Elsewhere };
+        }
+        if failed && self.may_fail_alone(table, main, terms) {
+            if owner == Owner::Leader {
+                return Landing::HandedOn(value);
+            }
+            self.keep_own(value);
+            return Landing::Elsewhere;
+        }
+        match main.adopt(table, self, Ok(value), failed) {
+            // Everybody else goes alone, and so does this one.
+            Some(Ok(value)) if main.state.load().phase() == Phase::Released => Landing::Own(value),
+            _ => {
+                self.stop(After::Forgotten, Error::Cancelled);
+                Landing::Elsewhere
+            }
+        }
+    }
+
+    /// The work of this flight, which ran beside that of `main`, panicked.
+    pub(crate) fn fail_beside(&self, table: &Table<K, V>, main: &Self, error: Error) {
+        if self.state.load().is_open() {
+            main.adopt(table, self, Err(error.clone()), false);
+        }
+        // For its own caller, who unwinds.
+        self.stop(After::Forgotten, error);
+    }
+
+    /// Who leads this flight, beside `main`, keeps its result for itself, and the others go on as if it had not been.
+    pub(crate) fn release_beside(&self, main: &Self) -> Result<(), Error> {
+        if !self.state.load().is_open() {
+            let late = self.state.load().is_late() || main.state.load().is_late();
+            return Err(if late { Error::TimedOut } else { Error::Cancelled });
+        }
+        self.stop(After::Forgotten, Error::Cancelled);
+        self.yield_to_next();
+        Ok(())
+    }
+
     /// The work of this flight, which ran beside that of `main`, failed. Whether its failure is its own caller's, because others may try.
-    pub(crate) fn may_fail_alone(&self, table: &Table<K, V>, main: &Self, terms: &Terms<K, V>) -> bool {
+    fn may_fail_alone(&self, table: &Table<K, V>, main: &Self, terms: &Terms<K, V>) -> bool {
         let (Some(of_main), Some(overtaker)) = (&main.terms, terms.overtaker()) else { return false };
         let retried = of_main.noting(|noting| {
             let now = main.state.load();
@@ -113,12 +168,12 @@ impl<K, V> FlightRef<K, V> {
         }
         table.count(main.hash, Deed::Retry);
         self.yield_to_next();
-        of_main.tell(main);
+        of_main.tell_observers(main);
         true
     }
 
     /// A work beside this flight's has an outcome: it is this flight's, unless that has ended already; then the outcome comes back.
-    pub(crate) fn adopt(
+    fn adopt(
         &self,
         table: &Table<K, V>,
         rival: &Self,
@@ -126,7 +181,7 @@ impl<K, V> FlightRef<K, V> {
         failed: bool,
     ) -> Option<Result<V, Error>> {
         let Some(terms) = &self.terms else { unreachable!("a flight with a work beside it has terms") };
-        let linger = if outcome.is_ok() { terms.linger(failed) } else { None };
+        let linger = if outcome.is_ok() { terms.linger_until(failed) } else { None };
         let (how, kind) = match outcome {
             Ok(_) if failed => (Ended::Failed, EventKind::Failed),
             Ok(_) => (Ended::Completed, EventKind::Completed),
@@ -143,7 +198,7 @@ impl<K, V> FlightRef<K, V> {
                     return (None, None);
                 }
                 let adopted = table.conclude(self, |standing| {
-                    let lingers = linger.is_some() && standing.open;
+                    let lingers = linger.is_some() && standing.findable;
                     // The leader's work may hang; newcomers need not wait for it.
                     let after = if lingers { After::Lingers } else { After::Forgotten };
                     let stays = if lingers { Stays::Yes } else { Stays::No };
@@ -181,9 +236,10 @@ impl<K, V> FlightRef<K, V> {
             panics::contain(|| drop(current));
         }
         if cancelling.owns_work {
-            self.tear_down(table);
+            // SAFETY: `begin_cancel` set the busy mark of a work that nobody held.
+            unsafe { self.tear_down(table) };
         }
-        terms.tell(self);
+        terms.tell_observers(self);
         None
     }
 
@@ -193,8 +249,9 @@ impl<K, V> FlightRef<K, V> {
         // SAFETY: this thread just moved the state to `Landing`.
         unsafe { self.publish(Err(error)) };
         if cancelling.owns_work {
-            self.drop_work();
-            self.tell(self.state.clear());
+            // SAFETY: `begin_cancel` set the busy mark of a work that nobody held.
+            unsafe { self.drop_work() };
+            self.wake_if_heard(self.state.clear());
         }
     }
 

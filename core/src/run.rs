@@ -41,6 +41,10 @@ pin_project! {
     /// assert!(!flights.contains(&6));
     /// # });
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// When it is polled again after it was ready.
     #[must_use = "futures do nothing unless polled"]
     pub struct Run<'g, 'k, K, V, R, S, Q: ?Sized, F, Fut> {
         // Dropped first: no follower may take over while this work still exists.

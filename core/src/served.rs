@@ -7,7 +7,8 @@ use core::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
-/// What a caller can learn about its own call: its part in the flight, and how many shared it.
+/// What a caller can learn about its own call: its part in the flight, and how many shared it. Of one that was [refused](crate::Error::Full) this says that it
+/// followed, alone; there is no flight that it had a part in.
 ///
 /// ```
 /// # futures_lite::future::block_on(async {
@@ -32,7 +33,7 @@ use pin_project_lite::pin_project;
 pub struct Served {
     /// The caller's part in the flight.
     pub role: Role,
-    /// Callers aboard when the flight ended, this one included. Callers who had left by then do not count.
+    /// Callers aboard when the flight ended, this one included. Callers who had left by then do not count; to them it is one.
     pub callers: usize,
 }
 
@@ -64,7 +65,7 @@ impl Served {
 pub enum Role {
     /// It started the flight; its work ran.
     Led,
-    /// It waited for the leader's work.
+    /// It waited for the leader's work. Also what a call says that was [refused](crate::Error::Full), or stopped waiting for the key of a flight that was cancelled.
     Followed,
     /// It followed until the leader left, then ran its own work for the same flight.
     TookOver,

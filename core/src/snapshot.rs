@@ -80,7 +80,9 @@ pub enum Verb {
     Relay,
     /// [`Group::spawn`](crate::Group::spawn)
     Spawn,
-    /// [`Group::run_blocking`](crate::Group::run_blocking)
+    // Which there is not without `std`.
+    #[cfg_attr(feature = "std", doc = "[`Group::run_blocking`](crate::Group::run_blocking)")]
+    #[cfg_attr(not(feature = "std"), doc = "`Group::run_blocking`")]
     RunBlocking,
     /// [`Group::enter`](crate::Group::enter)
     Enter,

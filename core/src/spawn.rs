@@ -16,7 +16,6 @@ use crate::flight::FlightRef;
 use crate::group::Group;
 use crate::key::AsKey;
 use crate::options::Luggage;
-use crate::relay::carry;
 use crate::runtime::Spawn;
 use crate::served::{Reports, Served, WithServed};
 use crate::snapshot::Verb;
@@ -47,6 +46,10 @@ pin_project! {
     /// assert_ne!(call.await?, thread::current().id()); // the runtime ran the work, elsewhere
     /// # Ok::<(), coflight::Error>(()) }).unwrap();
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// When it is polled again after it was ready.
     #[must_use = "futures do nothing unless polled"]
     pub struct Spawned<'g, 'k, K, V, R, S, Q: ?Sized, F> {
         work: Option<F>,
@@ -112,14 +115,13 @@ where
                     let Some(start) = this.work.take() else {
                         unreachable!("only a caller with a work is told to lead")
                     };
-                    let carried = this.caller.as_mut().start(|| carry(start));
+                    // SAFETY: this caller was just told to lead.
+                    unsafe { this.caller.as_mut().carry(start, false) };
                     let group = this.caller.group;
                     let flight = this.caller.flight().clone();
-                    // SAFETY: this caller was just told to lead, and so holds the work.
-                    unsafe { flight.set_work(Some(carried)) };
-                    this.caller.as_mut().stay_aboard(false);
                     if flight.state.hand_to_task(*this.detach) == Held::Ended {
-                        flight.tear_down(group.table());
+                        // SAFETY: still held: who ended the flight left the mark to this caller, and `hand_to_task` left it as it was.
+                        unsafe { flight.tear_down(group.table()) };
                         continue;
                     }
                     group.runtime().spawn(Task {
@@ -162,7 +164,9 @@ impl<K, V, R, S> Future for Task<K, V, R, S> {
         this.flight.runner.register(cx.waker());
         if this.flight.state.resume() != Held::Ended {
             let table = this.group.table();
-            if let Driven::Pending = this.flight.drive(table, Runner::Task, Some(cx.waker())) {
+            // SAFETY: `resume` set the busy mark, as only this task may while the work is its.
+            let driven = unsafe { this.flight.drive(table, Runner::Task, Some(cx.waker())) };
+            if let Driven::Pending = driven {
                 let terms = this.flight.terms.as_ref();
                 let limit = terms.and_then(|terms| terms.deadline.zip(terms.time()));
                 if !limit.is_some_and(|(deadline, time)| this.alarm.rang(time, deadline, cx)) {

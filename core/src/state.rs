@@ -9,7 +9,7 @@
 //! | `Flying` | `Vacant` | the leader leaves, others are aboard; or the runtime dropped the task | [`State::leave`], [`State::vacate`] |
 //! | `Flying` | `Vacant` | the leader's work failed, and the next is to try | [`State::retry`] |
 //! | `Vacant` | `Flying` | a caller aboard or a newcomer takes over, unless a work runs beside | [`State::claim`], [`State::board`] |
-//! | `Flying` | `Dead` | the leader ends the flight and is alone; or the last caller leaves | [`State::close_alone`], [`State::leave`] |
+//! | `Flying` | `Dead` | the leader ends the flight and is alone; or the last caller leaves | [`State::close_unseen`], [`State::close_alone`], [`State::leave`] |
 //! | `Vacant` | `Dead` | the last caller leaves | [`State::leave`] |
 //! | `Flying` | `Landing` | the leader has a result | [`State::begin_landing`] |
 //! | `Flying`, `Vacant` | `Landing` | the flight is cancelled, runs out of time, or a work beside has a result | [`State::begin_cancel`] |
@@ -22,7 +22,9 @@
 //! # Memory orderings
 //!
 //! Every step that gives something away (a written outcome, a work put down, a place left) is a release, every step that takes
-//! something up is an acquire, and all of them are read-modify-writes of this one word, so each reads the last before it.
+//! something up is an acquire, and all of them are read-modify-writes of this one word, so each reads the last before it. All but
+//! [`State::close_unseen`], a load and a relaxed store: under the shard's lock, by the one who has the only reference, so that nobody can take a step
+//! between the two, and nobody takes one afterwards.
 
 use crate::sync::{AtomicUsize, Ordering};
 
@@ -124,7 +126,7 @@ impl Snapshot {
         if self.is_open() { self.callers().saturating_sub(usize::from(self.is_led())) } else { 0 }
     }
 
-    /// Whether the flight can be joined, or its result is on the way.
+    /// Whether the flight is in progress, so that it can be joined: not any more once it is landing.
     pub(crate) fn is_open(self) -> bool {
         matches!(self.phase(), Phase::Flying | Phase::Vacant)
     }
@@ -444,8 +446,8 @@ impl State {
         .is_ok()
     }
 
-    /// The same, for a leader that is the only one who knows the flight, so that no atomic step is needed. `false`: others count as aboard, or the
-    /// flight was ended.
+    /// The same, under the shard's lock, for a leader that is the only one who knows the flight, so that no atomic step is needed. `false`: others count as
+    /// aboard, or the flight was ended.
     #[inline]
     pub(crate) fn close_unseen(&self) -> bool {
         let word = self.0.load(Ordering::Acquire);

@@ -1,7 +1,7 @@
 //! Exact accounts: what the callers of a group did, and how its flights ended.
 //!
-//! Counts are kept in the shards of the table. Those of flights change in the same locked step that lists a flight or takes it out, so they
-//! can neither miss one nor count it twice; those of callers are counters beside it.
+//! Counts are kept in the shards of the table. Those of flights change in the same locked step that lists a flight, or in which its state says that it ended, so
+//! they can neither miss one nor count it twice; those of callers are counters beside it.
 
 use core::fmt;
 use core::iter::Sum;
@@ -138,7 +138,8 @@ impl Stats {
         self.completed + self.failed + self.panicked + self.timed_out + self.cancelled + self.abandoned + self.released
     }
 
-    /// The share of calls that cost no flight of their own, `hits / (hits + misses)`: between 0 and 1, and 0 when there were none.
+    /// Of the calls that were not refused, the share that cost no flight of their own: `hits / (hits + misses)`, between 0 and 1, and 0 when there were
+    /// none. Calls that were refused are in neither part of the fraction.
     ///
     /// ```
     /// use coflight::Group;
@@ -273,7 +274,8 @@ pub(crate) enum Deed {
 }
 
 impl Deed {
-    pub(crate) const KINDS: usize = 7;
+    /// How many there are.
+    pub(crate) const KINDS: usize = Self::Alone as usize + 1;
 }
 
 /// The sums over all shards. Only ever grow, so what was counted since a reset is a difference, and never negative.

@@ -1,6 +1,6 @@
 //! The flights in progress, by key: a sharded hash table that never runs user code under a lock.
 //!
-//! The locks protect which flights are listed, nothing else. Entries are found by their full hash; keys are compared, made and
+//! The locks protect which flights are listed, their counts, and how many references to each were given to those who found it, nothing else. Entries are found by their full hash; keys are compared, made and
 //! dropped outside. That leaves a gap between looking and inserting, closed by [`Table::insert`], which refuses when
 //! something with the same hash came in that the caller has not seen.
 
@@ -67,7 +67,7 @@ pub(crate) enum Stays {
 #[derive(Clone, Copy)]
 pub(crate) struct Standing {
     /// Newcomers find it.
-    pub(crate) open: bool,
+    pub(crate) findable: bool,
     /// Nobody has a reference to it but the one it was looked for by, nor will.
     pub(crate) unseen: bool,
 }
@@ -154,7 +154,7 @@ impl<K, V> Table<K, V> {
         });
         match replaced {
             Ok(None) => true,
-            // The user's key and value, perhaps; see `caller::board`.
+            // The user's key and value, perhaps; see `boarding::look`.
             Ok(ended) => {
                 panics::contain(|| drop(ended));
                 true
@@ -167,7 +167,7 @@ impl<K, V> Table<K, V> {
     pub(crate) fn remove(&self, flight: &FlightRef<K, V>) -> bool {
         let mut found = false;
         self.conclude(flight, |standing| {
-            found = standing.open;
+            found = standing.findable;
             Some(((), None, Stays::No))
         });
         found
@@ -188,7 +188,7 @@ impl<K, V> Table<K, V> {
             let Some(place) = lists.flights.place(flight) else {
                 return shard.conclude_aside(lists, flight, step);
             };
-            let (result, how, stays) = step(Standing { open: true, unseen: place.is_unseen() })?;
+            let (result, how, stays) = step(Standing { findable: true, unseen: place.is_unseen() })?;
             if stays != Stays::Yes {
                 match place.take() {
                     // SAFETY: it is known to one, as the step found under this lock, and that one reference is `flight`, which a leader lends that
@@ -305,7 +305,7 @@ impl<K, V> Shard<K, V> {
         flight: &FlightRef<K, V>,
         step: impl FnOnce(Standing) -> Option<(T, Option<Ended>, Stays)>,
     ) -> Option<T> {
-        let (result, how, _) = step(Standing { open: false, unseen: false })?;
+        let (result, how, _) = step(Standing { findable: false, unseen: false })?;
         if lists.take_aside(flight) {
             self.count_listed(-1);
             if let Some(how) = how {

@@ -6,9 +6,9 @@ use core::time::Duration;
 
 use crate::config::{Config, OnFailure};
 use crate::ending::Landing;
-use crate::events::{Brought, EventKind, Log, Metadata, Watch};
 use crate::flight::{Flight, FlightRef};
 use crate::linger::{self, Lingering};
+use crate::log::{Brought, Noting, Watch};
 use crate::panics;
 use crate::sync::{Arc, Lock, Ordering};
 use crate::time::Time;
@@ -43,7 +43,13 @@ struct Changing<K, V> {
     retried: usize,
     /// Failures that belong to callers aboard whose works they were, by the term in which they led.
     failures: Vec<(u8, V)>,
-    lingers: Option<linger::Place>,
+    linger_place: Option<linger::Place>,
+}
+
+impl<K, V> Changing<K, V> {
+    fn new(led_since: Option<Duration>) -> Self {
+        Self { led_since, rival: None, retried: 0, failures: Vec::new(), linger_place: None }
+    }
 }
 
 /// What a caller that starts a flight wants for it.
@@ -84,13 +90,7 @@ impl<K, V> Terms<K, V> {
             counted,
             watch,
             beside: None,
-            changing: Lock::new(Changing {
-                led_since: started,
-                rival: None,
-                retried: 0,
-                failures: Vec::new(),
-                lingers: None,
-            }),
+            changing: Lock::new(Changing::new(started)),
         }
     }
 
@@ -107,13 +107,7 @@ impl<K, V> Terms<K, V> {
             counted: false,
             watch: None,
             beside: Some((main.clone(), leader.clone())),
-            changing: Lock::new(Changing {
-                led_since: None,
-                rival: None,
-                retried: 0,
-                failures: Vec::new(),
-                lingers: None,
-            }),
+            changing: Lock::new(Changing::new(None)),
         }
     }
 
@@ -189,22 +183,24 @@ impl<K, V> Terms<K, V> {
     }
 
     /// Until when, and where, a result that is ready now is to linger.
-    pub(crate) fn linger(&self, failed: bool) -> Option<(Duration, &Arc<Lingering<K, V>>)> {
+    pub(crate) fn linger_until(&self, failed: bool) -> Option<(Duration, &Arc<Lingering<K, V>>)> {
         let failures = || self.config.as_ref().is_some_and(|config| config.linger_failures);
         let (linger, lingering) = self.linger.as_ref().filter(|_| !failed || failures())?;
         Some((lingering.now().saturating_add(*linger), lingering))
     }
 
+    /// Where its result lingers, if it is to.
     pub(crate) fn lingering(&self) -> Option<&Arc<Lingering<K, V>>> {
         self.linger.as_ref().map(|(_, lingering)| lingering)
     }
 
-    pub(crate) fn lingers(&self) -> Option<linger::Place> {
-        self.changing.with(|changing| changing.lingers)
+    /// What was noted of where its result lingers.
+    pub(crate) fn linger_place(&self) -> Option<linger::Place> {
+        self.changing.with(|changing| changing.linger_place)
     }
 
-    pub(crate) fn set_lingers(&self, place: Option<linger::Place>) -> Option<linger::Place> {
-        self.changing.with(|changing| core::mem::replace(&mut changing.lingers, place))
+    pub(crate) fn set_linger_place(&self, place: Option<linger::Place>) -> Option<linger::Place> {
+        self.changing.with(|changing| core::mem::replace(&mut changing.linger_place, place))
     }
 
     /// Whether the group takes `value` for a failure, though its verb does not.
@@ -235,7 +231,7 @@ impl<K, V> Terms<K, V> {
                 return Err(failure);
             }
             changing.failures.push((term, failure));
-            Ok(Landing::Shared)
+            Ok(Landing::Kept)
         })
     }
 
@@ -265,16 +261,17 @@ impl<K, V> Terms<K, V> {
     /// nobody will read it.
     pub(crate) fn noting<T>(&self, step: impl FnOnce(&mut Noting<'_>) -> T) -> T {
         match &self.watch {
-            None => step(&mut Noting { log: None, elapsed: None }),
+            None => step(&mut Noting::nowhere()),
             Some(watch) => {
+                // Read before the lock is taken.
                 let elapsed = self.age();
-                watch.noting(|log| step(&mut Noting { log: Some(log), elapsed }))
+                watch.noting(elapsed, step)
             }
         }
     }
 
     /// Tells observers what was noted.
-    pub(crate) fn tell(&self, flight: &Flight<K, V>) {
+    pub(crate) fn tell_observers(&self, flight: &Flight<K, V>) {
         if let (Some(watch), Some(config)) = (&self.watch, &self.config) {
             watch.tell(config, flight);
         }
@@ -290,40 +287,12 @@ impl<K, V> Terms<K, V> {
     }
 }
 
-/// Where a step of a flight is noted.
-pub(crate) struct Noting<'a> {
-    log: Option<&'a mut Log>,
-    elapsed: Option<Duration>,
-}
-
-impl Noting<'_> {
-    /// Something that is about the flight.
-    pub(crate) fn flight(&mut self, kind: EventKind) {
-        if let Some(log) = &mut self.log {
-            log.note(kind, None, self.elapsed);
-        }
-    }
-
-    /// Something that a caller did.
-    pub(crate) fn call(&mut self, kind: EventKind, by: &Brought) {
-        if let Some(log) = &mut self.log {
-            log.note(kind, Some(&Brought { elapsed: self.elapsed, ..by.clone() }), None);
-        }
-    }
-
-    /// From now on the flight runs the work of `leader`. What is returned is to be dropped outside the lock.
-    #[must_use]
-    pub(crate) fn lead(&mut self, leader: &Brought) -> Option<Metadata> {
-        self.log.as_mut().and_then(|log| log.lead(leader))
-    }
-}
-
 impl<K, V> FlightRef<K, V> {
     /// Tells observers, if there are any, what was noted and not told yet.
     #[inline]
     pub(crate) fn tell_observers(&self) {
         if let Some(terms) = &self.terms {
-            terms.tell(self);
+            terms.tell_observers(self);
         }
     }
 }

@@ -30,8 +30,6 @@ struct Source(*const Event);
 
 // SAFETY: it is only used as the `&Event` it was made from, and `Event` is `Sync`.
 unsafe impl Send for Source {}
-// SAFETY: as above.
-unsafe impl Sync for Source {}
 
 /// Waits for one notification after the first poll. `false`: listening panicked.
 async fn listen(source: Source) -> bool {
@@ -161,8 +159,8 @@ impl Drop for Waiting {
     }
 }
 
-/// Only ever handled by raw pointer: other threads write to the listener inside, through event-listener's list, so a `&mut` to it
-/// that claims to be the only way there would lie.
+/// Other threads write to the listener inside, through event-listener's list, also while there is a `&mut Waiting`. That is sound because `Waiting` is not
+/// `Unpin`: a `&mut` to what is not does not claim to be the only way there. A `&mut Slot` would, so the slot alone is only handled by raw pointer.
 type Slot = MaybeUninit<[usize; WORDS]>;
 
 /// Whether the future that `F` stands for lies in the slot itself.
@@ -172,10 +170,12 @@ impl<F> Fits<F> {
     const IN_PLACE: bool = size_of::<F>() <= size_of::<Slot>() && align_of::<F>() <= align_of::<Slot>();
 }
 
+/// `F: Send`, because nobody else asks: a `Waiting` is `Send` for the plain numbers that its slot is declared as.
+///
 /// # Safety
 ///
 /// The slot is vacant, and will be [cleared](clear) with the same `make`.
-unsafe fn place<A, F: Future<Output = bool>>(slot: *mut Slot, make: impl Fn(A) -> F, argument: A) {
+unsafe fn place<A, F: Future<Output = bool> + Send>(slot: *mut Slot, make: impl Fn(A) -> F, argument: A) {
     let future = make(argument);
     if Fits::<F>::IN_PLACE {
         // SAFETY: it fits, by the check above.

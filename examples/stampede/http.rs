@@ -22,7 +22,7 @@ use crate::crowd::{Answer, Stand};
 use crate::database::{Database, Row, Rows};
 
 /// How many sockets the clients have between them.
-pub const CONNECTIONS: usize = 100;
+pub const SOCKETS: usize = 100;
 
 /// A server on a port of its own, until it is dropped.
 pub struct Server {

@@ -71,7 +71,7 @@ impl<'a> World<'a> {
         let requests = self.args.requests(run.scenario);
         let before = self.database.calls();
         let server = self.tokio.block_on(http::Server::start(Arc::clone(&self.database), run.coalesced))?;
-        let connections = http::CONNECTIONS.min(requests);
+        let connections = http::SOCKETS.min(requests);
         let outcomes = crowd::measure(connections, progress, |stand| {
             self.tokio.block_on(http::connect(&server, connections, requests, self.args.keys, stand))
         })?;

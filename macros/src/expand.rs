@@ -146,7 +146,7 @@ impl Writer {
         Ok(())
     }
 
-    /// What is returned cannot be shared by all functions' callers; said where it is written.
+    /// Code that does not compile if what the function returns cannot be shared, or cannot say what its limits do to a call; said where the type is written.
     fn checks(&self) -> TokenStream {
         let krate = self.options.krate();
         let returned = &self.returned.ty;
@@ -167,7 +167,7 @@ impl Writer {
 
     fn call(&self, accessor: Option<&Ident>) -> TokenStream {
         let krate = self.options.krate();
-        let group = format_ident!("__coflight_group", span = Span::mixed_site());
+        let group = mixed("group");
         let key = &self.key.name;
         let find = match (&self.options.group, accessor) {
             (Some(path), _) => quote_spanned!(path.span()=> let #group = &#path;),
@@ -270,6 +270,6 @@ impl Writer {
 }
 
 /// A name that nobody else's code can mean.
-fn mixed(name: &str) -> Ident {
+pub(crate) fn mixed(name: &str) -> Ident {
     format_ident!("__coflight_{name}", span = Span::mixed_site())
 }

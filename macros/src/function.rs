@@ -174,8 +174,10 @@ impl Function {
             .filter(|parameter| !matches!(parameter, GenericParam::Lifetime(_)))
             .map(|mut parameter| {
                 if let GenericParam::Type(ty) = &mut parameter {
-                    ty.bounds =
-                        std::mem::take(&mut ty.bounds).into_iter().filter(|bound| !names(bound, &lifetimes)).collect();
+                    ty.bounds = std::mem::take(&mut ty.bounds)
+                        .into_iter()
+                        .filter(|bound| !names(&lifetimes, |find| find.visit_type_param_bound(bound)))
+                        .collect();
                     ty.default = None;
                 }
                 parameter
@@ -183,7 +185,8 @@ impl Function {
             .collect();
         if let Some(clause) = &mut generics.where_clause {
             let of_types = |predicate: &WherePredicate| {
-                matches!(predicate, WherePredicate::Type(_)) && !names(predicate, &lifetimes)
+                matches!(predicate, WherePredicate::Type(_))
+                    && !names(&lifetimes, |find| find.visit_where_predicate(predicate))
             };
             clause.predicates = std::mem::take(&mut clause.predicates).into_iter().filter(of_types).collect();
         }
@@ -191,9 +194,23 @@ impl Function {
     }
 }
 
-/// Whether any of `lifetimes` is named.
-fn names(tokens: &impl ToTokens, lifetimes: &[Lifetime]) -> bool {
-    lifetimes.iter().any(|lifetime| says(tokens.to_token_stream(), &lifetime.ident.to_string()))
+/// Finds lifetimes, which other things may be called as.
+struct FindLifetime<'l> {
+    any_of: &'l [Lifetime],
+    found: bool,
+}
+
+impl<'t> Visit<'t> for FindLifetime<'_> {
+    fn visit_lifetime(&mut self, lifetime: &'t Lifetime) {
+        self.found |= self.any_of.contains(lifetime);
+    }
+}
+
+/// Whether what is looked at names any of `lifetimes`.
+fn names<'l>(lifetimes: &'l [Lifetime], look: impl FnOnce(&mut FindLifetime<'l>)) -> bool {
+    let mut find = FindLifetime { any_of: lifetimes, found: false };
+    look(&mut find);
+    find.found
 }
 
 fn says(tokens: TokenStream, word: &str) -> bool {

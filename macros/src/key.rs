@@ -1,10 +1,11 @@
 //! Which calls are for the same: the key, and its type.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Error, Expr, Ident, Path, Result, Type};
 
+use crate::expand::mixed;
 use crate::function::{Argument, Function, bare, find_borrow};
 use crate::options::{Options, bare as bare_expr};
 
@@ -58,7 +59,7 @@ impl Key {
             types.push(owned(argument));
         }
         let ty = if types.len() == 1 { quote!(#(#types)*) } else { quote!((#(#types,)*)) };
-        let name = format_ident!("__coflight_key", span = proc_macro2::Span::mixed_site());
+        let name = mixed("key");
         let key = if parts.len() == 1 {
             quote!(#krate::__private::Whole(#(#parts)*))
         } else {
@@ -77,7 +78,7 @@ impl Key {
     }
 
     fn of_expression(ty: Option<&Type>, expr: &Expr, krate: &Path, arguments: &[Argument]) -> Self {
-        let name = format_ident!("__coflight_key", span = proc_macro2::Span::mixed_site());
+        let name = mixed("key");
         let expr = bare_expr(expr);
         let elements: Vec<&Expr> = match expr {
             Expr::Tuple(tuple) => tuple.elems.iter().collect(),
@@ -87,7 +88,7 @@ impl Key {
         let mut parts = Vec::new();
         let mut borrowed = Vec::new();
         for (index, element) in elements.iter().enumerate() {
-            let part = format_ident!("__coflight_part_{index}", span = proc_macro2::Span::mixed_site());
+            let part = mixed(&format!("part_{index}"));
             // An argument by its name is not moved into the key.
             let value = match by_value(element, arguments) {
                 Some(name) => {
@@ -97,7 +98,7 @@ impl Key {
                 None => quote!(#element),
             };
             // First by itself, so that what it borrows from lives as long.
-            let given = format_ident!("__coflight_given_{index}", span = proc_macro2::Span::mixed_site());
+            let given = mixed(&format!("given_{index}"));
             make.extend(
                 quote_spanned!(element.span()=> let #given = #value; let #part = #krate::__private::Part(#given);),
             );

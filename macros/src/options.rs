@@ -73,12 +73,62 @@ impl Choice {
     }
 }
 
-/// Of these, some keep time.
-const TIMED: [&str; 5] = ["timeout", "overtake_after", "wait_timeout", "join_within", "linger"];
-/// And some end calls without a result.
+/// All but the verbs.
+pub(crate) const OPTIONS: [(&str, Kind); 22] = [
+    ("key", Kind::Own),
+    ("skip", Kind::Own),
+    ("group", Kind::Own),
+    ("flights", Kind::Own),
+    ("runtime", Kind::Own),
+    ("hasher", Kind::Own),
+    ("name", Kind::Own),
+    ("timeout", Kind::Limit(Given::Time)),
+    ("overtake_after", Kind::Limit(Given::Time)),
+    ("wait_timeout", Kind::Limit(Given::Time)),
+    ("join_within", Kind::Limit(Given::Time)),
+    ("linger", Kind::Limit(Given::Time)),
+    ("linger_failures", Kind::Choice(Given::Flag)),
+    ("max_flights", Kind::Limit(Given::Value)),
+    ("max_callers", Kind::Limit(Given::Value)),
+    ("detach", Kind::Limit(Given::Flag)),
+    ("retry", Kind::Choice(Given::Retries)),
+    ("failed_if", Kind::Choice(Given::Value)),
+    ("shards", Kind::Choice(Given::Value)),
+    ("observer", Kind::Choice(Given::Value)),
+    ("show_keys", Kind::Choice(Given::Value)),
+    ("crate", Kind::Own),
+];
+
+/// What an option is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// One that is given in a way of its own.
+    Own,
+    /// A method of the builder, and of one call.
+    Limit(Given),
+    /// A method of the builder alone.
+    Choice(Given),
+}
+
+/// What is given with it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Given {
+    Value,
+    Time,
+    /// Whether it is so.
+    Flag,
+    /// How often to try again.
+    Retries,
+}
+
+impl Kind {
+    fn of(word: &str) -> Option<Self> {
+        OPTIONS.iter().find(|(option, _)| *option == word).map(|(_, kind)| *kind)
+    }
+}
+
+/// Of the limits, some end calls without a result.
 const ENDING: [&str; 3] = ["timeout", "wait_timeout", "max_flights"];
-const LIMITS: [&str; 2] = ["max_flights", "max_callers"];
-const CHOICES: [&str; 4] = ["shards", "failed_if", "observer", "show_keys"];
 const RUNTIMES: &str = "`tokio`, `smol`, `async_std` or `threads`, or say it as `runtime: TYPE = EXPRESSION`";
 
 impl Options {
@@ -132,7 +182,7 @@ impl Options {
                 ),
             ));
         }
-        match self.limit(&TIMED) {
+        match self.limits.iter().find(|limit| Kind::of(&limit.name.to_string()) == Some(Kind::Limit(Given::Time))) {
             Some(Choice { name, .. }) => Err(Error::new(
                 name.span(),
                 format!("`{name}` needs a runtime to keep time: add `runtime = …`, with {RUNTIMES}"),
@@ -169,10 +219,6 @@ impl Options {
     fn parse_one(&mut self, input: ParseStream<'_>) -> Result<()> {
         let name = input.call(Ident::parse_any)?;
         let word = name.to_string();
-        let twice = |given: bool| match given {
-            true => Err(Error::new(name.span(), format!("`{word}` is given twice"))),
-            false => Ok(()),
-        };
         if let Some(verb) = Verb::of(&word) {
             if self.verb.is_some() {
                 return Err(Error::new(name.span(), "one verb is enough: `run`, `relay` or `spawn`"));
@@ -180,11 +226,33 @@ impl Options {
             self.verb = Some((verb, name.span()));
             return Ok(());
         }
-        match &*word {
+        match Kind::of(&word) {
+            Some(Kind::Own) => self.parse_own(input, &name),
+            Some(Kind::Limit(given)) => {
+                let limit = self.parse_choice(input, name, given)?;
+                self.limits.push(limit);
+                Ok(())
+            }
+            Some(Kind::Choice(given)) => {
+                let choice = self.parse_choice(input, name, given)?;
+                self.choices.push(choice);
+                Ok(())
+            }
+            None => {
+                let options = OPTIONS.iter().map(|(option, _)| *option);
+                let all: Vec<_> = Verb::ALL.into_iter().map(Verb::word).chain(options).collect();
+                let message = format!("there is no option `{word}`; there are: {}", all.join(", "));
+                Err(Error::new(name.span(), message))
+            }
+        }
+    }
+
+    fn parse_own(&mut self, input: ParseStream<'_>, name: &Ident) -> Result<()> {
+        match &*name.to_string() {
             "key" => {
-                twice(self.key.is_some())?;
+                once(name, self.key.is_some())?;
                 let ty = typed(input)?;
-                self.key = Some(KeyOption { ty, expr: value(input, &name)? });
+                self.key = Some(KeyOption { ty, expr: value(input, name)? });
             }
             "skip" => {
                 let names;
@@ -195,79 +263,59 @@ impl Options {
                 self.skip.extend(Punctuated::<Ident, Token![,]>::parse_terminated_with(&names, Ident::parse_any)?);
             }
             "group" => {
-                twice(self.group.is_some())?;
-                self.group = Some(value(input, &name)?);
+                once(name, self.group.is_some())?;
+                self.group = Some(value(input, name)?);
             }
             "flights" => {
-                twice(self.flights.is_some())?;
+                once(name, self.flights.is_some())?;
                 input.parse::<Token![=]>()?;
                 self.flights = Some((input.parse()?, input.parse()?));
             }
             "runtime" => {
-                twice(self.runtime.is_some())?;
-                self.runtime = Some(self.parse_runtime(input, &name)?);
+                once(name, self.runtime.is_some())?;
+                self.runtime = Some(self.parse_runtime(input, name)?);
             }
             "hasher" => {
-                twice(self.hasher.is_some())?;
+                once(name, self.hasher.is_some())?;
                 let message = "say its type, too: `hasher: TYPE = EXPRESSION`";
                 let ty = typed(input)?.ok_or_else(|| Error::new(name.span(), message))?;
-                self.hasher = Some((ty, value(input, &name)?));
+                self.hasher = Some((ty, value(input, name)?));
             }
             "name" => {
-                twice(self.name.is_some())?;
-                self.name = Some(value(input, &name)?);
+                once(name, self.name.is_some())?;
+                self.name = Some(value(input, name)?);
             }
             "crate" => {
-                twice(self.krate.is_some())?;
+                once(name, self.krate.is_some())?;
                 if self.runtime.is_some() || !self.choices.is_empty() {
                     return Err(Error::new(name.span(), "`crate` comes before what it is needed for: put it first"));
                 }
                 input.parse::<Token![=]>()?;
                 self.krate = Some(input.parse()?);
             }
-            _ if TIMED.contains(&&*word) => {
-                twice(self.limit(&[&*word]).is_some())?;
-                let value = time(value(input, &name)?)?;
-                self.limits.push(Choice { method: name.clone(), name, value });
-            }
-            _ if LIMITS.contains(&&*word) || word == "detach" => {
-                twice(self.limit(&[&*word]).is_some())?;
-                let value = if word == "detach" {
-                    flag(input, &name)?
-                } else {
-                    value::<Expr>(input, &name)?.into_token_stream()
-                };
-                self.limits.push(Choice { method: name.clone(), name, value });
-            }
-            "linger_failures" => {
-                twice(self.has_choice(&word))?;
-                let value = flag(input, &name)?;
-                self.choices.push(Choice { method: name.clone(), name, value });
-            }
-            "retry" => {
-                twice(self.has_choice(&word))?;
-                let limit: Expr = value(input, &name)?;
-                let krate = self.krate();
-                let value = quote_spanned!(limit.span()=> #krate::OnFailure::Retry { limit: #limit });
-                self.choices.push(Choice { method: Ident::new("on_failure", name.span()), name, value });
-            }
-            _ if CHOICES.contains(&&*word) => {
-                twice(word != "observer" && self.has_choice(&word))?;
-                let value: Expr = value(input, &name)?;
-                self.choices.push(Choice { method: name.clone(), name, value: value.into_token_stream() });
-            }
-            _ => {
-                return Err(Error::new(
-                    name.span(),
-                    format!(
-                        "there is no option `{word}`; there are: run, relay, spawn, key, skip, group, flights, runtime, hasher, name, timeout, \
-                         overtake_after, wait_timeout, join_within, linger, linger_failures, max_flights, max_callers, detach, retry, failed_if, \
-                         shards, observer, show_keys, crate"
-                    ),
-                ));
-            }
+            _ => unreachable!("these are all that are given in a way of their own"),
         }
         Ok(())
+    }
+
+    /// What becomes the call of a method.
+    fn parse_choice(&self, input: ParseStream<'_>, name: Ident, given: Given) -> Result<Choice> {
+        let word = &*name.to_string();
+        // Of observers there may be any number.
+        once(&name, word != "observer" && (self.limit(&[word]).is_some() || self.has_choice(word)))?;
+        let mut method = name.clone();
+        let value = match given {
+            Given::Value => value::<Expr>(input, &name)?.into_token_stream(),
+            Given::Time => time(value(input, &name)?)?,
+            Given::Flag => flag(input, &name)?,
+            Given::Retries => {
+                let limit: Expr = value(input, &name)?;
+                let krate = self.krate();
+                method = Ident::new("on_failure", name.span());
+                quote_spanned!(limit.span()=> #krate::OnFailure::Retry { limit: #limit })
+            }
+        };
+        Ok(Choice { name, method, value })
     }
 
     fn parse_runtime(&self, input: ParseStream<'_>, name: &Ident) -> Result<(Type, Expr)> {
@@ -305,6 +353,14 @@ impl Parse for Options {
             }
         }
         Ok(options)
+    }
+}
+
+/// That an option is not given twice.
+fn once(name: &Ident, given: bool) -> Result<()> {
+    match given {
+        true => Err(Error::new(name.span(), format!("`{name}` is given twice"))),
+        false => Ok(()),
     }
 }
 

@@ -4,6 +4,8 @@ use expect_test::{ExpectFile, expect_file};
 use proc_macro2::TokenStream;
 use quote::quote;
 
+use crate::options::{OPTIONS, Options};
+
 // `quote!` makes them to be given away.
 #[allow(clippy::needless_pass_by_value)]
 fn check(options: TokenStream, item: TokenStream, expected: ExpectFile) {
@@ -111,4 +113,15 @@ fn a_marked_block() {
         }
     };
     check(quote!(), item, expect_file!["../expansions/marked_block.rs"]);
+}
+
+#[test]
+fn every_option_that_is_listed_is_known() {
+    for (option, _) in OPTIONS {
+        if let Err(error) = syn::parse_str::<Options>(option) {
+            assert!(!error.to_string().starts_with("there is no option"), "{error}");
+        }
+    }
+    let unknown = syn::parse_str::<Options>("timeuot = 5").err().expect("there is none");
+    assert!(OPTIONS.iter().all(|(option, _)| unknown.to_string().contains(option)), "{unknown}");
 }

@@ -11,6 +11,7 @@ matrix!(
     a_body_may_return_early,
     a_function_may_return_nothing,
     lifetimes_and_clauses_are_kept,
+    a_lifetime_may_be_called_as_a_module,
     arguments_may_be_of_any_type_that_implements_a_trait,
     other_attributes_stay_with_the_function,
 );
@@ -70,6 +71,35 @@ async fn lifetimes_and_clauses_are_kept(lab: Lab) {
     let result = together(&lab, |probe| Box::pin(clauses("ab", id, &["noise"], probe))).await;
     assert_eq!(result, [*id; 3]);
     assert!(clauses_flights::<u64>().stats().led > 0);
+}
+
+/// Called as the lifetime below.
+mod db {
+    pub(crate) trait Load {
+        type Row: Clone + Send + Sync + 'static;
+        fn load(&self, id: u64) -> Self::Row;
+    }
+
+    impl Load for str {
+        type Row = String;
+        fn load(&self, id: u64) -> String {
+            format!("{self} {id}")
+        }
+    }
+}
+
+#[coalesce(skip(from))]
+async fn load<'db, T: ?Sized + db::Load + 'static>(id: u64, from: &'db T) -> T::Row
+where
+    &'db T: Sized,
+{
+    from.load(id)
+}
+
+async fn a_lifetime_may_be_called_as_a_module(_: Lab) {
+    let id = unique();
+    assert_eq!(load(id, "row").await, format!("row {id}"));
+    assert!(load_flights::<str>().stats().led > 0);
 }
 
 #[coalesce(skip(suffix, probe))]

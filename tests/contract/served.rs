@@ -1,11 +1,11 @@
 //! A caller can learn how it was served, and how many shared the flight.
 
-use coflight::{Entry, Role};
+use coflight::{Entry, Error, Role, TryError, TryGroup};
 use coflight_tests::*;
 
 use crate::common::*;
 
-matrix!(everyone_learns_its_part);
+matrix!(everyone_learns_its_part, a_thread_whose_work_can_fail_learns_its_part);
 
 async fn everyone_learns_its_part(lab: Lab) {
     let flights: Flights<u32> = lab.group();
@@ -48,5 +48,35 @@ async fn everyone_learns_its_part(lab: Lab) {
         lab.thread(move || flights.call().run_blocking_with_served(KEY, || 5)).await.returned()
     };
     assert_eq!((result, served.role, served.callers), (Ok(5), Role::Led, 1));
+    assert!(flights.is_empty());
+}
+
+async fn a_thread_whose_work_can_fail_learns_its_part(lab: Lab) {
+    let flights: TryGroup<String, u32, &str, AnyRuntime> = TryGroup::with_runtime(lab.runtime());
+    let led = boarded(flights.try_run(KEY, std::future::pending));
+    let ask = {
+        let flights = flights.clone();
+        move |work: fn() -> Result<u32, &'static str>| flights.call().try_run_blocking_with_served(KEY, work)
+    };
+    let follower = {
+        let ask = ask.clone();
+        lab.thread(move || ask(|| Err("no answer")))
+    };
+    lab.until(|| flights.stats().waiting == 1).await;
+    drop(led);
+    let (result, served) = follower.await.returned();
+    assert_eq!((result.unwrap_err().work(), served.role, served.callers), (Some(&"no answer"), Role::TookOver, 1));
+    assert_eq!(flights.stats().failed, 1, "an error is a failure");
+
+    let (result, served) = lab.thread(move || ask(|| Ok(5))).await.returned();
+    assert_eq!((result, served.role, served.callers), (Ok(5), Role::Led, 1));
+
+    let (result, served) = {
+        let flights = flights.clone();
+        let refused = move || flights.call().max_flights(0).try_run_blocking_with_served(KEY, || Ok(5));
+        lab.thread(refused).await.returned()
+    };
+    assert_eq!(result, Err(TryError::Flight(Error::Full)));
+    assert_eq!((served.role, served.callers), (Role::Followed, 1), "as the docs of both say");
     assert!(flights.is_empty());
 }

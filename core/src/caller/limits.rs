@@ -5,12 +5,13 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-use super::{Caller, Place, Turn, unlink};
+use super::{Caller, Place, Turn, known, unlink};
+use crate::asks::Asks;
 use crate::config::Config;
 use crate::error::Error;
 use crate::flight::FlightRef;
 use crate::key::AsKey;
-use crate::options::{Asks, Luggage, Wait};
+use crate::options::{Luggage, Wait};
 use crate::served::Role;
 use crate::snapshot::Verb;
 use crate::state::Phase;
@@ -27,7 +28,7 @@ pub(crate) enum Stop {
 
 impl<K, V, R, S, Q: ?Sized> Caller<'_, '_, K, V, R, S, Q> {
     /// Whether this leader, who must not be running its work, is to stop it: the flight's time is over, which it says to all, or its own is, and
-    /// then what it gets. `waker`: woken when that comes.
+    /// then what it gets. The task of `cx` is woken when that comes.
     pub(crate) fn poll_lead_limits(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Stop {
         let this = self.project();
         let Some(flight) = this.flight else { return Stop::No };
@@ -66,7 +67,7 @@ where
         verb: Verb,
     ) -> Poll<Option<Turn<V>>> {
         let this = self.as_mut().project();
-        let Some(flight) = this.flight else { unreachable!("a caller aboard has a flight") };
+        let flight = known(this.flight);
         let terms = flight.terms.as_deref();
         let now = flight.state.load();
         // Of a flight that is about to land it does not matter any more, and looking again and again would wait for another thread.
@@ -97,9 +98,7 @@ where
         let Some(rival) = flight.overtake(this.group.table(), this.key.to_key(), &asks.brought(verb)) else {
             return Poll::Ready(None);
         };
-        if let Some(terms) = terms {
-            terms.tell(flight);
-        }
+        flight.tell_observers();
         this.waiting.stop();
         *this.place = Place::Leading;
         *this.role = Role::Overtook;

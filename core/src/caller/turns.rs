@@ -4,14 +4,14 @@ use core::hash::BuildHasher;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use super::{Caller, Place, Turn, unlink};
+use super::{Caller, Place, Turn, known, unlink};
+use crate::asks::Asks;
 use crate::boarding;
 use crate::driving::{Driven, Runner};
 use crate::error::Error;
 use crate::events::EventKind;
 use crate::flight::{Flight, FlightRef};
 use crate::key::AsKey;
-use crate::options::Asks;
 use crate::panics;
 use crate::served::Role;
 use crate::snapshot::Verb;
@@ -34,7 +34,7 @@ where
         driven: &mut bool,
     ) -> Poll<Option<Turn<V>>> {
         let this = self.as_mut().project();
-        let Some(flight) = this.flight else { unreachable!("a caller aboard has a flight") };
+        let flight = known(this.flight);
         if *driven {
             // The work woke itself while this caller ran it. Others know; so that an executor can do
             // something else first, this one comes back later.
@@ -46,7 +46,8 @@ where
         }
         if flight.state.claim_work() {
             *driven = true;
-            match flight.drive(this.group.table(), Runner::Caller, None) {
+            // SAFETY: `claim_work` set the busy mark.
+            match unsafe { flight.drive(this.group.table(), Runner::Caller, None) } {
                 Driven::Pending | Driven::Landed => {}
                 Driven::Alone(value) => {
                     self.done();
@@ -65,7 +66,7 @@ where
     #[cold]
     pub(super) fn take_over(self: Pin<&mut Self>, verb: Verb) -> Option<Turn<V>> {
         let this = self.project();
-        let Some(flight) = this.flight else { unreachable!("a caller aboard has a flight") };
+        let flight = known(this.flight);
         let asks = Asks::new(this.group.config(), this.luggage.as_deref());
         let table = this.group.table();
         if !boarding::take_over(flight, &asks, verb, table) {
@@ -83,7 +84,7 @@ where
     #[cold]
     pub(super) fn go_alone(mut self: Pin<&mut Self>, verb: Verb) -> Turn<V> {
         let this = self.as_mut().project();
-        let Some(flight) = this.flight else { unreachable!("a caller aboard has a flight") };
+        let flight = known(this.flight);
         this.waiting.stop();
         *this.place = Place::Done;
         let asks = Asks::new(this.group.config(), this.luggage.as_deref());
@@ -91,7 +92,7 @@ where
         this.group.table().count(flight.hash, Deed::Alone);
         if let Some(terms) = &flight.terms {
             terms.noting(|noting| noting.call(EventKind::Alone, &asks.brought(verb)));
-            terms.tell(flight);
+            terms.tell_observers(flight);
         }
         unlink(this.luggage);
         let last = this.flight.replace(FlightRef::new(alone));
@@ -106,7 +107,7 @@ where
     #[cold]
     pub(super) fn go_back(mut self: Pin<&mut Self>) -> Option<Turn<V>> {
         let this = self.as_mut().project();
-        let Some(flight) = this.flight else { unreachable!("a caller aboard has a flight") };
+        let flight = known(this.flight);
         let Some(main) = flight.main().cloned() else { unreachable!("only called for a flight beside another") };
         let table = this.group.table();
         this.waiting.stop();
