@@ -52,6 +52,7 @@ use crate::work::{Fallible, SharedErr};
 /// | `V` | what the work produces; followers get clones | |
 /// | `R` | the runtime, for [`spawn`](Self::spawn) | none |
 /// | `S` | the hasher | [`DefaultHashBuilder`] |
+#[doc(alias("singleflight", "coalesce", "dedupe", "thundering herd", "stampede", "request collapsing"))]
 pub struct Group<K, V, R = NoRuntime, S = DefaultHashBuilder> {
     pub(crate) inner: Arc<Inner<K, V, R, S>>,
 }
@@ -174,8 +175,8 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     /// # Panics
     ///
     /// With the work's own panic, if this caller ran it.
-    #[doc(alias = "singleflight")]
-    #[doc(alias = "coalesce")]
+    // What it is called in Go, and by other crates.
+    #[doc(alias("Do", "work", "get_with", "singleflight", "coalesce"))]
     pub fn run<'g, 'k, Q, F, Fut>(&'g self, key: &'k Q, work: F) -> Run<'g, 'k, K, V, R, S, Q, F, Fut>
     where
         Q: ?Sized + AsKey<K>,
