@@ -32,3 +32,5 @@ cargo clippy --workspace --all-targets --quiet -- -D warnings
 cargo clippy -p coflight-core --no-default-features --quiet -- -D warnings
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+# Without what only `std` has.
+RUSTDOCFLAGS="-D warnings" cargo doc -p coflight-core --no-default-features --no-deps --quiet
