@@ -130,6 +130,7 @@ pub struct Parts<T>(pub T);
 
 macro_rules! parts {
     ($($($part:ident $type:ident),+;)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl<$($type: ?Sized + KeyPart),+> AsKey<($($type::Owned,)+)> for Parts<($(&$type,)+)> {
             fn matches(&self, key: &($($type::Owned,)+)) -> bool {
                 let (Parts(($($part,)+)), key) = (self, key);
@@ -195,6 +196,7 @@ impl<Q: ?Sized + KeyPart> Made for Whole<'_, Q> {
     type Key = Q::Owned;
 }
 
+#[diagnostic::do_not_recommend]
 impl<K, Q: ?Sized + AsKey<K>> AsKey<K> for Whole<'_, Q> {
     fn matches(&self, key: &K) -> bool {
         self.0.matches(key)
@@ -213,10 +215,13 @@ pub fn builder_for<M: Made, V>(_key: &M) -> Builder<M::Key, V> {
 #[diagnostic::on_unimplemented(
     message = "a coalesced function cannot return `{Self}`: its result is for many callers",
     label = "not `Clone + Send + Sync + 'static`",
-    note = "return what can be cloned, for instance an `Arc` of it"
+    note = "return what can be cloned, for instance an `Arc` of it",
+    note = "a `Result` whose error cannot: let the function return `Result<_, coflight::TryError<E>>`, which shares the error as it is; its body goes on with `E`"
 )]
 pub trait Shareable: Clone + Send + Sync + 'static {}
 
+// Else the part that lacks something is named, and not what to do.
+#[diagnostic::do_not_recommend]
 impl<V: Clone + Send + Sync + 'static> Shareable for V {}
 
 /// Says that it is, where the error should point.

@@ -189,7 +189,6 @@ impl fmt::Display for Panic {
 /// assert_eq!(port, 80);
 /// # Ok::<(), coflight::TryError<_>>(()) }).unwrap();
 /// ```
-#[non_exhaustive]
 pub enum TryError<E> {
     /// The work's own error, shared by all callers of the flight.
     Work(SharedError<E>),

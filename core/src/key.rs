@@ -40,8 +40,9 @@ use core::hash::Hash;
 /// group themselves.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be looked up in a group whose keys are `{K}`",
-    label = "neither `{K}`, nor a borrowed form of it",
-    note = "a key is given by reference, or borrowed, as `&str` where it is a `String`; its type needs `Hash`, `Eq` and `Clone`",
+    label = "not a `{K}` that is `Hash + Eq + Clone`, nor a borrowed form of one",
+    note = "a type of your own as a key: `#[derive(Clone, PartialEq, Eq, Hash)]`; in generic code: `K: Clone + Eq + Hash`",
+    note = "a key is given by reference, or borrowed, as `&str` where it is a `String`",
     note = "a key of several parts is either built, as `&(name.to_owned(), 7)`, or looked up by a type of your own that implements `AsKey<{K}>`",
     note = "where the key is itself a reference, such as `&'static str`, pass a reference to it: `&\"name\"`"
 )]

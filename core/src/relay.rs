@@ -46,7 +46,7 @@ pin_project! {
     /// # Panics
     ///
     /// When it is polled again after it was ready.
-    #[must_use = "futures do nothing unless polled"]
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct Relay<'g, 'k, K, V, R, S, Q: ?Sized, F> {
         work: Option<F>,
         #[pin]

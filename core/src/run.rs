@@ -45,7 +45,7 @@ pin_project! {
     /// # Panics
     ///
     /// When it is polled again after it was ready.
-    #[must_use = "futures do nothing unless polled"]
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct Run<'g, 'k, K, V, R, S, Q: ?Sized, F, Fut> {
         // Dropped first: no follower may take over while this work still exists.
         #[pin]

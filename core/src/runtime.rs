@@ -122,12 +122,15 @@ pub trait Clock {
 /// # });
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "this group has no runtime to keep time for it",
+    message = "`{Self}` keeps no time for this group",
     label = "a limit or a window needs a group with a runtime",
-    note = "build the group with `Group::builder().runtime(…)`, before the limits, or with `Group::with_runtime(…)`"
+    note = "build the group with `Group::builder().runtime(…)`, before the limits, or with `Group::with_runtime(…)`",
+    note = "in generic code: `R: coflight::Runtime`"
 )]
 pub trait Timed: Timer + Clock + Clone + Send + Sync + 'static {}
 
+// Else each part that is missing is an error of its own.
+#[diagnostic::do_not_recommend]
 impl<R: Timer + Clock + Clone + Send + Sync + 'static> Timed for R {}
 
 /// Runs tasks.
@@ -153,9 +156,10 @@ impl<R: Timer + Clock + Clone + Send + Sync + 'static> Timed for R {}
 /// # });
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "this group has no runtime to spawn on",
+    message = "`{Self}` cannot run tasks for this group",
     label = "`spawn` needs a group with a runtime",
-    note = "build the group with `Group::builder().runtime(…)` or `Group::with_runtime(…)`, or use `run` or `relay`, which need none"
+    note = "build the group with `Group::builder().runtime(…)` or `Group::with_runtime(…)`, or use `run` or `relay`, which need none",
+    note = "the handle of a runtime is not one yet: `Tokio::new(handle)`, `Smol::new(&executor)`; in generic code: `R: coflight::Runtime`"
 )]
 pub trait Spawn {
     /// Starts `task`, to be polled until it is finished. A runtime that is shut down, or cannot take the task, drops it; that is
@@ -217,12 +221,15 @@ pub trait Spawn {
 /// # Ok::<(), coflight::Error>(()) }).unwrap();
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "this group has no runtime with timers, a clock, and a way to spawn",
-    label = "a result can linger only in a group with a runtime",
-    note = "build the group with `Group::builder().runtime(…)`, before its windows, or with `Group::with_runtime(…)`"
+    message = "`{Self}` is no runtime: it lacks timers, a clock, or a way to spawn",
+    label = "needs a runtime",
+    note = "build the group with `Group::builder().runtime(…)`, before its windows, or with `Group::with_runtime(…)`",
+    note = "the handle of a runtime is not one yet: `Tokio::new(handle)`, `Smol::new(&executor)`; in generic code: `R: coflight::Runtime`"
 )]
 pub trait Runtime: Timer + Clock + Spawn + Clone + Send + Sync + 'static {}
 
+// Else each part that is missing is an error of its own.
+#[diagnostic::do_not_recommend]
 impl<R: Timer + Clock + Spawn + Clone + Send + Sync + 'static> Runtime for R {}
 
 /// The runtime of a group that was given none: every verb but `spawn` works, everywhere.

@@ -96,7 +96,7 @@ pin_project! {
     /// assert_eq!((answer, served.role), (Ok(42), Role::Led));
     /// # });
     /// ```
-    #[must_use = "futures do nothing unless polled"]
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct WithServed<Fut> {
         #[pin]
         future: Fut,

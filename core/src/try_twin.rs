@@ -24,7 +24,7 @@ pin_project! {
     /// assert_eq!(port.await?, 80);
     /// # Ok::<(), coflight::TryError<_>>(()) }).unwrap();
     /// ```
-    #[must_use = "futures do nothing unless polled"]
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct Try<Fut> {
         #[pin]
         future: Fut,
