@@ -32,7 +32,7 @@ mod seat;
 mod service;
 mod share;
 
-pub use answer::{Answer, AnswerLayer};
+pub use answer::{Answer, AnswerFuture, AnswerLayer};
 pub use body::CoalescedBody;
 pub use buffer::Beyond;
 pub use error::{BoxError, Error};
