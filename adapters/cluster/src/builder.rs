@@ -307,20 +307,14 @@ impl<K, V, En, R, S> Builder<K, V, En, R, S> {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use std::sync::mpsc::{Sender, channel};
-    /// use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver, InProcess};
+    /// use std::sync::mpsc::channel;
+    /// use coflight::cluster::{Cluster, ClusterEvent, InProcess};
     /// use coflight::Tokio;
-    ///
-    /// /// Is told by which names the engine knows the keys.
-    /// struct Names(Sender<String>);
-    /// # impl ClusterObserver for Names {
-    /// #     fn event(&self, event: &ClusterEvent<'_>) { let _ = self.0.send(event.name.unwrap().to_string()); }
-    /// # }
     ///
     /// let (tell, names) = channel();
     /// let users: Cluster<u64, String, _, _> = Cluster::builder("users", InProcess::new(), Tokio::current())
     ///     .show_keys(|id| format!("user {id}"))
-    ///     .watch(Names(tell))
+    ///     .watch(move |event: &ClusterEvent<'_>| tell.send(event.name.unwrap().to_string()).unwrap())
     ///     .build();
     /// users.run(&42, |_| async { "Ada".to_owned() }).await?;
     /// assert!(names.recv()?.ends_with(":user_42")); // group:hash:shown
@@ -400,21 +394,14 @@ impl<K, V, En, R, S> Builder<K, V, En, R, S> {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use std::sync::mpsc::{Sender, channel};
-    /// use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver, InProcess};
+    /// use std::sync::mpsc::channel;
+    /// use coflight::cluster::{Cluster, ClusterEvent, InProcess};
     /// use coflight::Tokio;
     ///
-    /// struct Log(Sender<&'static str>);
-    ///
-    /// impl ClusterObserver for Log {
-    ///     fn event(&self, event: &ClusterEvent<'_>) {
-    ///         let _ = self.0.send(event.kind.name());
-    ///     }
-    /// }
-    ///
     /// let (log, logged) = channel();
-    /// let answers: Cluster<String, u64, _, _> =
-    ///     Cluster::builder("answers", InProcess::new(), Tokio::current()).watch(Log(log)).build();
+    /// let answers: Cluster<String, u64, _, _> = Cluster::builder("answers", InProcess::new(), Tokio::current())
+    ///     .watch(move |event: &ClusterEvent<'_>| log.send(event.kind.name()).unwrap())
+    ///     .build();
     /// answers.run("life", |_| async { 42 }).await?;
     /// assert_eq!([logged.recv()?, logged.recv()?], ["led", "published"]);
     /// # Ok(())

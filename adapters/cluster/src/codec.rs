@@ -92,7 +92,11 @@ impl Codec for MessagePack {
         // From a reader, so that what is left over is seen.
         let mut rest = bytes;
         let value = rmp_serde::from_read(&mut rest).map_err(|error| MessagePackError(error.into()))?;
-        if rest.is_empty() { Ok(value) } else { Err(MessagePackError(format!("{} bytes too many", rest.len()).into())) }
+        match rest.len() {
+            0 => Ok(value),
+            1 => Err(MessagePackError("one byte too many".into())),
+            more => Err(MessagePackError(format!("{more} bytes too many").into())),
+        }
     }
 }
 

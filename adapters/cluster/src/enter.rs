@@ -254,6 +254,7 @@ where
     /// # Ok(())
     /// # }
     /// ```
+    #[must_use]
     pub fn lease(&self) -> Lease {
         self.duty.as_ref().map_or_else(Lease::none, Duty::lease)
     }
@@ -277,6 +278,7 @@ where
     /// # Ok(())
     /// # }
     /// ```
+    #[must_use]
     pub fn callers(&self) -> usize {
         self.local.as_ref().map_or(1, coflight_core::Leader::callers)
     }

@@ -623,6 +623,7 @@ where
     /// # Ok(())
     /// # }
     /// ```
+    #[must_use]
     pub fn contains<Q: ?Sized + AsKey<K>>(&self, key: &Q) -> bool {
         self.inner.local.contains(key)
     }
