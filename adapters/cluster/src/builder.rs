@@ -11,8 +11,9 @@ use serde::de::DeserializeOwned;
 
 use crate::codec::{Codec, MessagePack};
 use crate::engine::{Engine, Nonce};
-use crate::group::{Cluster, Inner};
+use crate::group::Cluster;
 use crate::health::Health;
+use crate::inner::Inner;
 use crate::landing::{Delivered, Undelivered};
 use crate::leads::Leads;
 use crate::link::{Link, OnOutage};
@@ -79,7 +80,7 @@ pub struct Builder<K, V, En, R, S = DefaultHashBuilder> {
     show: Option<fn(&K) -> String>,
     lease: Duration,
     patience: Duration,
-    outage: OnOutage,
+    on_outage: OnOutage,
     linger: Duration,
     timeout: Option<Duration>,
     max_bytes: usize,
@@ -106,7 +107,7 @@ where
             show: None,
             lease: Duration::from_secs(3),
             patience: Duration::from_millis(500),
-            outage: OnOutage::default(),
+            on_outage: OnOutage::default(),
             linger: Duration::ZERO,
             timeout: None,
             max_bytes: 1024 * 1024,
@@ -197,7 +198,7 @@ impl<K, V, En, R, S> Builder<K, V, En, R, S> {
     /// # }
     /// ```
     pub fn on_outage(mut self, outage: OnOutage) -> Self {
-        self.outage = outage;
+        self.on_outage = outage;
         self
     }
 
@@ -476,7 +477,7 @@ impl<K, V, En, R, S> Builder<K, V, En, R, S> {
             show: self.show,
             lease: self.lease,
             patience: self.patience,
-            outage: self.outage,
+            on_outage: self.on_outage,
             linger: self.linger,
             timeout: self.timeout,
             max_bytes: self.max_bytes,
@@ -670,7 +671,7 @@ where
             runtime: self.runtime,
             lease: self.lease,
             patience: self.patience,
-            outage: self.outage,
+            on_outage: self.on_outage,
             process: self.process.unwrap_or_else(some_process).into(),
             health: Health::default(),
             watch: self.watch,

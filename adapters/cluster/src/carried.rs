@@ -12,8 +12,8 @@ use futures_lite::{FutureExt, future};
 
 use crate::duty::CLOSE;
 use crate::engine::{Engine, Lead};
+use crate::keeping::{Keeping, Status};
 use crate::landing::Landed;
-use crate::lease::{Keeping, Status};
 use crate::link::Link;
 use crate::watch::ClusterEventKind;
 

@@ -27,7 +27,7 @@ pub(crate) struct Link<En, R> {
     pub(crate) runtime: R,
     pub(crate) lease: Duration,
     pub(crate) patience: Duration,
-    pub(crate) outage: OnOutage,
+    pub(crate) on_outage: OnOutage,
     pub(crate) process: Arc<str>,
     pub(crate) health: Health,
     pub(crate) watch: Watch,
