@@ -16,9 +16,6 @@ use crate::link::Link;
 use crate::renewing::{Hooks, News, Renewing};
 use crate::watch::ClusterEventKind;
 
-/// How close to the end of its time limit a flight is taken to have reached it.
-pub(crate) const CLOSE: Duration = Duration::from_millis(2);
-
 /// Of one flight that this process leads. Dropped before the flight has ended, it gives the lease up.
 pub(crate) struct Duty<En: Engine, R: Runtime> {
     link: Arc<Link<En, R>>,
@@ -136,7 +133,7 @@ impl<En: Engine, R: Runtime> Drop for Duty<En, R> {
             // Those aboard get it, whoever of them left. It is not for newcomers.
             forgotten();
         }
-        let timed_out = self.deadline().is_some_and(|deadline| link.now().saturating_add(CLOSE) >= deadline);
+        let timed_out = link.is_over(self.deadline());
         self.link.spawn(async move {
             // If it does not get through, the lease runs out.
             if timed_out {
