@@ -111,3 +111,17 @@ impl StdError for MessagePackError {
         self.0.source()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_over_is_an_error_that_counts_it() {
+        let read =
+            |rest: &[u8]| MessagePack.decode::<u8>(&[&[7][..], rest].concat()).map_err(|error| error.to_string());
+        assert_eq!(read(&[]), Ok(7));
+        assert_eq!(read(&[0]), Err("one byte too many".to_owned()));
+        assert_eq!(read(&[0, 0]), Err("2 bytes too many".to_owned()));
+    }
+}
