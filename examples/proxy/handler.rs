@@ -2,35 +2,29 @@
 
 use std::hash::RandomState;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use axum::extract::ConnectInfo;
 use axum::routing::get;
-use bytes::Bytes;
 use coflight::board::Board;
-use coflight::tower::{BoxError, Coalesce, CoalesceLayer, CoalescedBody, Error, FlightKey, KeyPolicy, Part};
+use coflight::tower::{Coalesce, CoalesceLayer, Error, FlightKey, KeyPolicy, Part};
 use coflight::{Group, Metrics, Tokio};
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
-use http_body::{Body, Frame, SizeHint};
 use http_body_util::Either;
 use hyper::body::Incoming;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use pin_project_lite::pin_project;
 use tower::{Layer, Service, ServiceExt};
 
 use crate::Options;
-use crate::access_log::{AccessLog, End, Entry};
+use crate::access_log::{AccessLog, Entry};
+use crate::outgoing::{Answering, Outgoing, Watch};
 use crate::upstream::{HeadTimedOut, Upstream, VIA};
 
 /// The client's address, in a request's extensions.
 #[derive(Clone, Copy)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
-
-type Proxied = CoalescedBody<crate::upstream::Received>;
 
 /// What answers requests. Cloning is cheap.
 #[derive(Clone)]
@@ -130,7 +124,7 @@ impl Handler {
         let part = response.extensions().get().map_or("passed", |part: &Part| part.name());
         let status = response.status();
         metrics::counter!("proxy_requests_total", "part" => part, "status" => status.as_u16().to_string()).increment(1);
-        let watch = Watch { entry, log: self.log, status, part, bytes: 0, end: End::HungUp };
+        let watch = Watch::new(entry, self.log, status, part);
         response.map(|body| Outgoing::new(body, Some(watch)))
     }
 
@@ -160,83 +154,9 @@ fn refusal(request: &Request<Incoming>) -> Option<(StatusCode, &'static str)> {
     (hops >= 10).then_some((StatusCode::LOOP_DETECTED, "the upstream leads back here\n"))
 }
 
-type Answering = Either<Proxied, axum::body::Body>;
-
 fn text_response(status: StatusCode, text: &'static str) -> Response<Answering> {
     let mut response = Response::new(Either::Right(axum::body::Body::from(text)));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
-}
-
-/// Notes how a response ends.
-struct Watch {
-    entry: Entry,
-    log: AccessLog,
-    status: StatusCode,
-    part: &'static str,
-    bytes: u64,
-    end: End,
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.log.write(&self.entry, self.status, self.part, self.bytes, self.end);
-        metrics::counter!("proxy_responses_ended_total", "how" => self.end.name()).increment(1);
-        metrics::counter!("proxy_sent_bytes_total").increment(self.bytes);
-    }
-}
-
-pin_project! {
-    /// The body that goes to the client.
-    pub(crate) struct Outgoing {
-        #[pin]
-        body: Answering,
-        watch: Option<Watch>,
-    }
-}
-
-impl Outgoing {
-    fn new(body: Answering, mut watch: Option<Watch>) -> Self {
-        if let Some(watch) = watch.as_mut().filter(|_| body.is_end_stream()) {
-            // Nobody will ask for it.
-            watch.end = End::Whole;
-        }
-        Self { body, watch }
-    }
-}
-
-impl Body for Outgoing {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let mut this = self.project();
-        let frame = ready!(this.body.as_mut().poll_frame(cx));
-        if let Some(watch) = this.watch {
-            match &frame {
-                None => watch.end = End::Whole,
-                Some(Ok(frame)) => {
-                    watch.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
-                    // Also if a server that has sent all that was promised will not ask for the end.
-                    if this.body.is_end_stream() || this.body.size_hint().exact() == Some(0) {
-                        watch.end = End::Whole;
-                    }
-                }
-                Some(Err(error)) => {
-                    let lagged = error.downcast_ref().is_some_and(|error| matches!(error, Error::Lagged));
-                    watch.end = if lagged { End::CutOff } else { End::Broken };
-                }
-            }
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }

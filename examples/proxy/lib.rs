@@ -17,6 +17,7 @@ mod access_log;
 mod handler;
 mod hop;
 mod options;
+mod outgoing;
 mod server;
 mod stall;
 mod tunnel;

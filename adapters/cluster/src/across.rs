@@ -15,10 +15,11 @@ use crate::duty::Duty;
 use crate::engine::{Engine, EngineError, Joined, Lead, Name, Renewed};
 use crate::error::KeyError;
 use crate::following::Following;
-use crate::group::Inner;
 use crate::guarded::{Driven, Guarded};
-use crate::landing::{Came, Delivered, Done, Landed, Undelivered, ask, hand_out, land};
-use crate::lease::{Lease, Status};
+use crate::inner::Inner;
+use crate::keeping::Status;
+use crate::landing::{Came, Delivered, Done, Landed, Undelivered, attend_or_land, hand_out, land};
+use crate::lease::Lease;
 use crate::link::OnOutage;
 use crate::watch::ClusterEventKind;
 
@@ -131,7 +132,7 @@ where
             Ok(name) => name,
             Err(error) => return Begun::Landed(Err(Undelivered::Key(error.clone()))),
         };
-        match ask(&self.inner, name, &self.following).await {
+        match attend_or_land(&self.inner, name, &self.following).await {
             Came::Leads(duty) => Begun::Leads(self, duty),
             Came::Alone => Begun::Alone(self),
             Came::Landed(landed) => Begun::Landed(landed),
@@ -220,7 +221,7 @@ where
                 }
             }
         };
-        if link.outage == OnOutage::CarryOn {
+        if link.on_outage == OnOutage::CarryOn {
             duty.keeping().unlease();
             return None;
         }

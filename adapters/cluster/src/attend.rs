@@ -7,7 +7,7 @@ use coflight_core::Runtime;
 
 use crate::duty::Duty;
 use crate::engine::{Engine, EngineError, Joined, Lead, Name, Nonce, Seen, Token};
-use crate::following::{Following, Noted};
+use crate::following::{Followed, Following};
 use crate::link::Link;
 use crate::watch::ClusterEventKind;
 
@@ -79,7 +79,7 @@ pub(crate) async fn attend<En: Engine, R: Runtime>(
             }
             (Joined::Follows(token), _) => {
                 follower.tell(token);
-                if let Some(attended) = follower.follow(&Arc::new(Noted { token, led: false }), changed).await {
+                if let Some(attended) = follower.follow(&Arc::new(Followed { token, led: false }), changed).await {
                     return attended;
                 }
             }
@@ -105,7 +105,7 @@ impl<En: Engine, R: Runtime> Follower<'_, En, R> {
     }
 
     /// `None`: the flight is gone without an ending, and perhaps this process will lead.
-    async fn follow(&mut self, noted: &Arc<Noted>, changed: impl Future<Output = ()>) -> Option<Attended<En, R>> {
+    async fn follow(&mut self, noted: &Arc<Followed>, changed: impl Future<Output = ()>) -> Option<Attended<En, R>> {
         self.following.begin(noted);
         let ended = self.until_ended(noted.token, changed).await;
         self.following.over(noted);

@@ -11,8 +11,9 @@ use serde::de::DeserializeOwned;
 
 use crate::codec::{Codec, MessagePack};
 use crate::engine::{Engine, Nonce};
-use crate::group::{Cluster, Inner};
+use crate::group::Cluster;
 use crate::health::Health;
+use crate::inner::Inner;
 use crate::landing::{Delivered, Undelivered};
 use crate::leads::Leads;
 use crate::link::{Link, OnOutage};
@@ -79,7 +80,7 @@ pub struct Builder<K, V, En, R, S = DefaultHashBuilder> {
     show: Option<fn(&K) -> String>,
     lease: Duration,
     patience: Duration,
-    outage: OnOutage,
+    on_outage: OnOutage,
     linger: Duration,
     timeout: Option<Duration>,
     max_bytes: usize,
@@ -106,7 +107,7 @@ where
             show: None,
             lease: Duration::from_secs(3),
             patience: Duration::from_millis(500),
-            outage: OnOutage::default(),
+            on_outage: OnOutage::default(),
             linger: Duration::ZERO,
             timeout: None,
             max_bytes: 1024 * 1024,
@@ -117,8 +118,130 @@ where
     }
 }
 
-/// What concerns what happens between processes. What all of them must choose alike says so.
+/// What concerns what happens between processes, and all of them must choose alike.
 impl<K, V, En, R, S> Builder<K, V, En, R, S> {
+    /// The version of what `V` looks like in bytes. Programs that say differently do not share flights. Change it with the type; the default is empty. **All
+    /// processes alike.**
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// # use std::time::Duration;
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
+    ///
+    /// let engine = InProcess::new();
+    /// let builder = || Cluster::builder("users", engine.clone(), Tokio::current()).linger(Duration::from_secs(60));
+    /// let old: Cluster<u64, String, _, _> = builder().schema("1").build();
+    /// old.run(&42, |_| async { "Ada Lovelace".to_owned() }).await?;
+    ///
+    /// // Since then a user is two strings. What the old program left is not read as that.
+    /// # let builder = || Cluster::builder("users", engine.clone(), Tokio::current()).linger(Duration::from_secs(60));
+    /// let new: Cluster<u64, (String, String), _, _> = builder().schema("2").build();
+    /// new.run(&42, |_| async { ("Ada".to_owned(), "Lovelace".to_owned()) }).await?;
+    /// assert_eq!((new.cluster_stats().led, new.cluster_stats().unreadable), (1, 0));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn schema(mut self, schema: impl Into<String>) -> Self {
+        self.schema = schema.into();
+        self
+    }
+
+    /// How values become bytes; by default [`MessagePack`]. **All processes alike.**
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use std::time::Duration;
+    /// # use std::sync::atomic::{AtomicUsize, Ordering};
+    /// use coflight::cluster::{Cluster, Codec, InProcess};
+    /// use coflight::Tokio;
+    /// # use serde::{Serialize, de::DeserializeOwned};
+    ///
+    /// /// As the docs of [`Codec`] have it.
+    /// struct Json;
+    /// # static READ: AtomicUsize = AtomicUsize::new(0);
+    /// # impl Codec for Json {
+    /// #     type Error = serde_json::Error;
+    /// #     fn encode<T: Serialize>(&self, value: &T) -> Result<Vec<u8>, Self::Error> {
+    /// #         serde_json::to_vec(value)
+    /// #     }
+    /// #     fn decode<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, Self::Error> {
+    /// #         READ.fetch_add(1, Ordering::Relaxed);
+    /// #         serde_json::from_slice(bytes)
+    /// #     }
+    /// # }
+    ///
+    /// let users: Cluster<u64, String, _, _> = Cluster::builder("users", InProcess::new(), Tokio::current())
+    ///     .codec(Json)
+    ///     .linger(Duration::from_secs(60))
+    ///     .build();
+    /// users.run(&42, |_| async { "Ada".to_owned() }).await?; // "\"Ada\"" lies in the engine now
+    /// assert_eq!(users.run(&42, |_| async { unreachable!("it lingers") }).await?, "Ada");
+    /// # assert_eq!(READ.load(Ordering::Relaxed), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn codec(mut self, codec: impl Codec) -> Self
+    where
+        V: Serialize + DeserializeOwned,
+    {
+        self.coding = Coding::new(codec);
+        self
+    }
+
+    /// Goes into the hash under which a key is known outside. Without it, whoever can read the engine can find out whether a key that they guess is in
+    /// flight. **All processes alike.**
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), coflight::cluster::Error> {
+    /// use std::time::Duration;
+    /// use coflight::cluster::{Cluster, InProcess};
+    /// use coflight::Tokio;
+    ///
+    /// let engine = InProcess::new();
+    /// let [ours, guesses]: [Cluster<String, u64, _, _>; 2] = ["a long random text", "a guess"].map(|secret| {
+    ///     Cluster::builder("logins", engine.clone(), Tokio::current()).linger(Duration::from_secs(60)).secret(secret).build()
+    /// });
+    /// ours.run("ada@example.org", |_| async { 1 }).await?;
+    /// // Who does not know the secret does not find out that this key is there.
+    /// assert!(!guesses.forget("ada@example.org").await?);
+    /// assert!(ours.forget("ada@example.org").await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn secret(mut self, secret: impl Into<Vec<u8>>) -> Self {
+        self.secret = secret.into();
+        self
+    }
+
+    /// Shows keys in the engine, after their hash, for those who look into it. By default only a hash of the key leaves the process. Other characters than
+    /// letters, digits and `-_.` become `_`. **All processes alike.**
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::mpsc::channel;
+    /// use coflight::cluster::{Cluster, ClusterEvent, InProcess};
+    /// use coflight::Tokio;
+    ///
+    /// let (tell, names) = channel();
+    /// let users: Cluster<u64, String, _, _> = Cluster::builder("users", InProcess::new(), Tokio::current())
+    ///     .show_keys(|id| format!("user {id}"))
+    ///     .watch(move |event: &ClusterEvent<'_>| tell.send(event.name.unwrap().to_string()).unwrap())
+    ///     .build();
+    /// users.run(&42, |_| async { "Ada".to_owned() }).await?;
+    /// assert!(names.recv()?.ends_with(":user_42")); // group:hash:shown
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn show_keys(mut self, show: fn(&K) -> String) -> Self {
+        self.show = Some(show);
+        self
+    }
+
     /// For how long a leader may be silent before somebody else takes over. It renews three times in that time. The default is 3 s, the least 10 ms.
     ///
     /// Longer than any pause that the machines take without being dead; as short as callers can bear to wait for one that is. **All processes alike.**
@@ -149,7 +272,10 @@ impl<K, V, En, R, S> Builder<K, V, En, R, S> {
         self.lease = lease.max(SHORTEST_LEASE);
         self
     }
+}
 
+/// What concerns what happens between processes, and each may choose for itself.
+impl<K, V, En, R, S> Builder<K, V, En, R, S> {
     /// How long the engine may take to answer before it counts as [not available](Self::on_outage). The default is 500 ms.
     ///
     /// Within it, what failed is tried again. After it, callers do not wait for the engine at all, but for one that tries, once in this time, whether it is
@@ -197,7 +323,7 @@ impl<K, V, En, R, S> Builder<K, V, En, R, S> {
     /// # }
     /// ```
     pub fn on_outage(mut self, outage: OnOutage) -> Self {
-        self.outage = outage;
+        self.on_outage = outage;
         self
     }
 
@@ -247,134 +373,6 @@ impl<K, V, En, R, S> Builder<K, V, En, R, S> {
         self
     }
 
-    /// The version of what `V` looks like in bytes. Programs that say differently do not share flights. Change it with the type; the default is empty. **All
-    /// processes alike.**
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight::cluster::Error> {
-    /// # use std::time::Duration;
-    /// use coflight::cluster::{Cluster, InProcess};
-    /// use coflight::Tokio;
-    ///
-    /// let engine = InProcess::new();
-    /// let builder = || Cluster::builder("users", engine.clone(), Tokio::current()).linger(Duration::from_secs(60));
-    /// let old: Cluster<u64, String, _, _> = builder().schema("1").build();
-    /// old.run(&42, |_| async { "Ada Lovelace".to_owned() }).await?;
-    ///
-    /// // Since then a user is two strings. What the old program left is not read as that.
-    /// # let builder = || Cluster::builder("users", engine.clone(), Tokio::current()).linger(Duration::from_secs(60));
-    /// let new: Cluster<u64, (String, String), _, _> = builder().schema("2").build();
-    /// new.run(&42, |_| async { ("Ada".to_owned(), "Lovelace".to_owned()) }).await?;
-    /// assert_eq!((new.cluster_stats().led, new.cluster_stats().unreadable), (1, 0));
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn schema(mut self, schema: impl Into<String>) -> Self {
-        self.schema = schema.into();
-        self
-    }
-
-    /// Goes into the hash under which a key is known outside. Without it, whoever can read the engine can find out whether a key that they guess is in
-    /// flight. **All processes alike.**
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight::cluster::Error> {
-    /// use std::time::Duration;
-    /// use coflight::cluster::{Cluster, InProcess};
-    /// use coflight::Tokio;
-    ///
-    /// let engine = InProcess::new();
-    /// let [ours, guesses]: [Cluster<String, u64, _, _>; 2] = ["a long random text", "a guess"].map(|secret| {
-    ///     Cluster::builder("logins", engine.clone(), Tokio::current()).linger(Duration::from_secs(60)).secret(secret).build()
-    /// });
-    /// ours.run("ada@example.org", |_| async { 1 }).await?;
-    /// // Who does not know the secret does not find out that this key is there.
-    /// assert!(!guesses.forget("ada@example.org").await?);
-    /// assert!(ours.forget("ada@example.org").await?);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn secret(mut self, secret: impl Into<Vec<u8>>) -> Self {
-        self.secret = secret.into();
-        self
-    }
-
-    /// Shows keys in the engine, after their hash, for those who look into it. By default only a hash of the key leaves the process. Other characters than
-    /// letters, digits and `-_.` become `_`. **All processes alike.**
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use std::sync::mpsc::{Sender, channel};
-    /// use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver, InProcess};
-    /// use coflight::Tokio;
-    ///
-    /// /// Is told by which names the engine knows the keys.
-    /// struct Names(Sender<String>);
-    /// # impl ClusterObserver for Names {
-    /// #     fn event(&self, event: &ClusterEvent<'_>) { let _ = self.0.send(event.name.unwrap().to_string()); }
-    /// # }
-    ///
-    /// let (tell, names) = channel();
-    /// let users: Cluster<u64, String, _, _> = Cluster::builder("users", InProcess::new(), Tokio::current())
-    ///     .show_keys(|id| format!("user {id}"))
-    ///     .watch(Names(tell))
-    ///     .build();
-    /// users.run(&42, |_| async { "Ada".to_owned() }).await?;
-    /// assert!(names.recv()?.ends_with(":user_42")); // group:hash:shown
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn show_keys(mut self, show: fn(&K) -> String) -> Self {
-        self.show = Some(show);
-        self
-    }
-
-    /// How values become bytes; by default [`MessagePack`]. **All processes alike.**
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), coflight::cluster::Error> {
-    /// use std::time::Duration;
-    /// # use std::sync::atomic::{AtomicUsize, Ordering};
-    /// use coflight::cluster::{Cluster, Codec, InProcess};
-    /// use coflight::Tokio;
-    /// # use serde::{Serialize, de::DeserializeOwned};
-    ///
-    /// /// As the docs of [`Codec`] have it.
-    /// struct Json;
-    /// # static READ: AtomicUsize = AtomicUsize::new(0);
-    /// # impl Codec for Json {
-    /// #     type Error = serde_json::Error;
-    /// #     fn encode<T: Serialize>(&self, value: &T) -> Result<Vec<u8>, Self::Error> {
-    /// #         serde_json::to_vec(value)
-    /// #     }
-    /// #     fn decode<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, Self::Error> {
-    /// #         READ.fetch_add(1, Ordering::Relaxed);
-    /// #         serde_json::from_slice(bytes)
-    /// #     }
-    /// # }
-    ///
-    /// let users: Cluster<u64, String, _, _> = Cluster::builder("users", InProcess::new(), Tokio::current())
-    ///     .codec(Json)
-    ///     .linger(Duration::from_secs(60))
-    ///     .build();
-    /// users.run(&42, |_| async { "Ada".to_owned() }).await?; // "\"Ada\"" lies in the engine now
-    /// assert_eq!(users.run(&42, |_| async { unreachable!("it lingers") }).await?, "Ada");
-    /// # assert_eq!(READ.load(Ordering::Relaxed), 1);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn codec(mut self, codec: impl Codec) -> Self
-    where
-        V: Serialize + DeserializeOwned,
-    {
-        self.coding = Coding::new(codec);
-        self
-    }
-
     /// What this process calls itself: others get to know it with a result. By default its number, and something random.
     ///
     /// ```
@@ -400,21 +398,14 @@ impl<K, V, En, R, S> Builder<K, V, En, R, S> {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use std::sync::mpsc::{Sender, channel};
-    /// use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver, InProcess};
+    /// use std::sync::mpsc::channel;
+    /// use coflight::cluster::{Cluster, ClusterEvent, InProcess};
     /// use coflight::Tokio;
     ///
-    /// struct Log(Sender<&'static str>);
-    ///
-    /// impl ClusterObserver for Log {
-    ///     fn event(&self, event: &ClusterEvent<'_>) {
-    ///         let _ = self.0.send(event.kind.name());
-    ///     }
-    /// }
-    ///
     /// let (log, logged) = channel();
-    /// let answers: Cluster<String, u64, _, _> =
-    ///     Cluster::builder("answers", InProcess::new(), Tokio::current()).watch(Log(log)).build();
+    /// let answers: Cluster<String, u64, _, _> = Cluster::builder("answers", InProcess::new(), Tokio::current())
+    ///     .watch(move |event: &ClusterEvent<'_>| log.send(event.kind.name()).unwrap())
+    ///     .build();
     /// answers.run("life", |_| async { 42 }).await?;
     /// assert_eq!([logged.recv()?, logged.recv()?], ["led", "published"]);
     /// # Ok(())
@@ -458,7 +449,7 @@ impl<K, V, En, R, S> Builder<K, V, En, R, S> {
     }
 }
 
-/// What concerns this process.
+/// What concerns what happens in this process.
 impl<K, V, En, R, S> Builder<K, V, En, R, S> {
     /// [`Builder::hasher`](coflight_core::Builder::hasher) of the local group.
     ///
@@ -489,7 +480,7 @@ impl<K, V, En, R, S> Builder<K, V, En, R, S> {
             show: self.show,
             lease: self.lease,
             patience: self.patience,
-            outage: self.outage,
+            on_outage: self.on_outage,
             linger: self.linger,
             timeout: self.timeout,
             max_bytes: self.max_bytes,
@@ -683,7 +674,7 @@ where
             runtime: self.runtime,
             lease: self.lease,
             patience: self.patience,
-            outage: self.outage,
+            on_outage: self.on_outage,
             process: self.process.unwrap_or_else(some_process).into(),
             health: Health::default(),
             watch: self.watch,

@@ -10,10 +10,9 @@ use std::time::Duration;
 use coflight_core::Runtime;
 use futures_lite::{FutureExt, future};
 
-use crate::duty::CLOSE;
 use crate::engine::{Engine, Lead};
+use crate::keeping::{Keeping, Status};
 use crate::landing::Landed;
-use crate::lease::{Keeping, Status};
 use crate::link::Link;
 use crate::watch::ClusterEventKind;
 
@@ -59,13 +58,12 @@ impl<V: Send + 'static, En: Engine, R: Runtime> Future for Carried<V, En, R> {
 impl<V: Send + 'static, En: Engine, R: Runtime> Drop for Carried<V, En, R> {
     fn drop(&mut self) {
         let Some(work) = self.work.take() else { return };
-        let now = self.link.now();
         // What its own process dropped because its time was over is not to go on.
-        let timed_out = self.deadline.is_some_and(|deadline| now.saturating_add(CLOSE) >= deadline);
-        if timed_out || !matches!(self.keeping.state().status, Status::Held) {
+        if self.link.is_over(self.deadline) || !matches!(self.keeping.state().status, Status::Held) {
             return;
         }
         let (link, lead, keeping) = (Arc::clone(&self.link), self.lead.clone(), Arc::clone(&self.keeping));
+        let now = self.link.now();
         let left = self.deadline.map(|deadline| deadline.saturating_sub(now));
         keeping.carry_on();
         self.link.spawn(async move {

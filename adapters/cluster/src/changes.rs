@@ -15,31 +15,17 @@ use crate::engine::Name;
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use coflight::cluster::{Changes, InProcess};
+/// # async fn main() {
+/// use coflight::cluster::{Changes, Name};
 /// use futures_lite::future::poll_once;
-/// # use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver};
-/// # use coflight::Tokio;
-/// # struct Names(std::sync::mpsc::Sender<coflight::cluster::Name>);
-/// # impl ClusterObserver for Names {
-/// #     fn event(&self, event: &ClusterEvent<'_>) {
-/// #         let _ = self.0.send(event.name.unwrap().clone());
-/// #     }
-/// # }
-/// # let (tell, names) = std::sync::mpsc::channel();
-/// # let users: Cluster<u64, u64, _, _> =
-/// #     Cluster::builder("users", InProcess::new(), Tokio::current()).watch(Names(tell)).build();
-/// # users.run(&42, |_| async { 0 }).await?;
-/// # let name = names.recv()?;
 ///
-/// let changes = Changes::new();
+/// let (changes, name) = (Changes::new(), Name::new("users:42"));
 /// // In `Engine::changed`:
 /// let changed = changes.listen(&name);
 /// // Where the engine is told of a change, by name:
 /// changes.ring(name.as_str());
 /// assert!(poll_once(changed).await.is_some());
 /// assert!(changes.is_empty());
-/// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Default)]
@@ -73,30 +59,16 @@ impl Changes {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use coflight::cluster::{Changes, InProcess};
+    /// # async fn main() {
+    /// use coflight::cluster::{Changes, Name};
     /// use futures_lite::future::poll_once;
-    /// # use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver};
-    /// # use coflight::Tokio;
-    /// # struct Names(std::sync::mpsc::Sender<coflight::cluster::Name>);
-    /// # impl ClusterObserver for Names {
-    /// #     fn event(&self, event: &ClusterEvent<'_>) {
-    /// #         let _ = self.0.send(event.name.unwrap().clone());
-    /// #     }
-    /// # }
-    /// # let (tell, names) = std::sync::mpsc::channel();
-    /// # let users: Cluster<u64, u64, _, _> =
-    /// #     Cluster::builder("users", InProcess::new(), Tokio::current()).watch(Names(tell)).build();
-    /// # users.run(&42, |_| async { 0 }).await?;
-    /// # let name = names.recv()?;
     ///
-    /// let changes = Changes::new();
+    /// let (changes, name) = (Changes::new(), Name::new("users:42"));
     /// changes.ring(name.as_str());
     /// let mut changed = changes.listen(&name);
     /// assert!(poll_once(&mut changed).await.is_none()); // that was before
     /// changes.ring(name.as_str());
     /// assert!(poll_once(&mut changed).await.is_some());
-    /// # Ok(())
     /// # }
     /// ```
     pub fn listen(&self, name: &Name) -> Changed {
@@ -110,24 +82,11 @@ impl Changes {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use coflight::cluster::{Changes, InProcess};
+    /// # async fn main() {
+    /// use coflight::cluster::{Changes, Name};
     /// use futures_lite::future::poll_once;
-    /// # use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver};
-    /// # use coflight::Tokio;
-    /// # struct Names(std::sync::mpsc::Sender<coflight::cluster::Name>);
-    /// # impl ClusterObserver for Names {
-    /// #     fn event(&self, event: &ClusterEvent<'_>) {
-    /// #         let _ = self.0.send(event.name.unwrap().clone());
-    /// #     }
-    /// # }
-    /// # let (tell, names) = std::sync::mpsc::channel();
-    /// # let users: Cluster<u64, u64, _, _> =
-    /// #     Cluster::builder("users", InProcess::new(), Tokio::current()).watch(Names(tell)).build();
-    /// # users.run(&42, |_| async { 0 }).await?;
-    /// # let name = names.recv()?;
     ///
-    /// let changes = Changes::new();
+    /// let (changes, name) = (Changes::new(), Name::new("users:42"));
     /// let mut listeners = [changes.listen(&name), changes.listen(&name)];
     /// changes.ring("another name");
     /// assert!(poll_once(&mut listeners[0]).await.is_none());
@@ -135,7 +94,6 @@ impl Changes {
     /// for listener in listeners {
     ///     assert!(poll_once(listener).await.is_some());
     /// }
-    /// # Ok(())
     /// # }
     /// ```
     pub fn ring(&self, name: &str) {
@@ -152,29 +110,15 @@ impl Changes {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use coflight::cluster::{Changes, InProcess};
+    /// # async fn main() {
+    /// use coflight::cluster::{Changes, Name};
     /// use futures_lite::future::poll_once;
-    /// # use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver};
-    /// # use coflight::Tokio;
-    /// # struct Names(std::sync::mpsc::Sender<coflight::cluster::Name>);
-    /// # impl ClusterObserver for Names {
-    /// #     fn event(&self, event: &ClusterEvent<'_>) {
-    /// #         let _ = self.0.send(event.name.unwrap().clone());
-    /// #     }
-    /// # }
-    /// # let (tell, names) = std::sync::mpsc::channel();
-    /// # let users: Cluster<u64, u64, _, _> =
-    /// #     Cluster::builder("users", InProcess::new(), Tokio::current()).watch(Names(tell)).build();
-    /// # users.run(&42, |_| async { 0 }).await?;
-    /// # let name = names.recv()?;
     ///
-    /// let changes = Changes::new();
+    /// let (changes, name) = (Changes::new(), Name::new("users:42"));
     /// let changed = changes.listen(&name);
     /// // The subscription is back. What happened meanwhile is not known.
     /// changes.ring_all();
     /// assert!(poll_once(changed).await.is_some());
-    /// # Ok(())
     /// # }
     /// ```
     pub fn ring_all(&self) {
@@ -187,30 +131,13 @@ impl Changes {
     /// Names with listeners.
     ///
     /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use coflight::cluster::{Changes, InProcess};
-    /// # use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver};
-    /// # use coflight::Tokio;
-    /// # struct Names(std::sync::mpsc::Sender<coflight::cluster::Name>);
-    /// # impl ClusterObserver for Names {
-    /// #     fn event(&self, event: &ClusterEvent<'_>) {
-    /// #         let _ = self.0.send(event.name.unwrap().clone());
-    /// #     }
-    /// # }
-    /// # let (tell, names) = std::sync::mpsc::channel();
-    /// # let users: Cluster<u64, u64, _, _> =
-    /// #     Cluster::builder("users", InProcess::new(), Tokio::current()).watch(Names(tell)).build();
-    /// # users.run(&42, |_| async { 0 }).await?;
-    /// # let name = names.recv()?;
+    /// use coflight::cluster::{Changes, Name};
     ///
-    /// let changes = Changes::new();
+    /// let (changes, name) = (Changes::new(), Name::new("users:42"));
     /// let listeners = [changes.listen(&name), changes.listen(&name)];
     /// assert_eq!(changes.len(), 1); // they listen for the same name
     /// drop(listeners);
     /// assert_eq!(changes.len(), 0);
-    /// # Ok(())
-    /// # }
     /// ```
     #[must_use]
     pub fn len(&self) -> usize {
@@ -220,30 +147,13 @@ impl Changes {
     /// Whether nobody listens.
     ///
     /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use coflight::cluster::{Changes, InProcess};
-    /// # use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver};
-    /// # use coflight::Tokio;
-    /// # struct Names(std::sync::mpsc::Sender<coflight::cluster::Name>);
-    /// # impl ClusterObserver for Names {
-    /// #     fn event(&self, event: &ClusterEvent<'_>) {
-    /// #         let _ = self.0.send(event.name.unwrap().clone());
-    /// #     }
-    /// # }
-    /// # let (tell, names) = std::sync::mpsc::channel();
-    /// # let users: Cluster<u64, u64, _, _> =
-    /// #     Cluster::builder("users", InProcess::new(), Tokio::current()).watch(Names(tell)).build();
-    /// # users.run(&42, |_| async { 0 }).await?;
-    /// # let name = names.recv()?;
+    /// use coflight::cluster::{Changes, Name};
     ///
-    /// let changes = Changes::new();
+    /// let (changes, name) = (Changes::new(), Name::new("users:42"));
     /// let changed = changes.listen(&name);
     /// assert!(!changes.is_empty()); // an engine may end its subscription when it is
     /// drop(changed);
     /// assert!(changes.is_empty());
-    /// # Ok(())
-    /// # }
     /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -255,27 +165,13 @@ impl Changes {
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use coflight::cluster::{Changed, Changes, InProcess};
-/// # use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver};
-/// # use coflight::Tokio;
-/// # struct Names(std::sync::mpsc::Sender<coflight::cluster::Name>);
-/// # impl ClusterObserver for Names {
-/// #     fn event(&self, event: &ClusterEvent<'_>) {
-/// #         let _ = self.0.send(event.name.unwrap().clone());
-/// #     }
-/// # }
-/// # let (tell, names) = std::sync::mpsc::channel();
-/// # let users: Cluster<u64, u64, _, _> =
-/// #     Cluster::builder("users", InProcess::new(), Tokio::current()).watch(Names(tell)).build();
-/// # users.run(&42, |_| async { 0 }).await?;
-/// # let name = names.recv()?;
+/// # async fn main() {
+/// use coflight::cluster::{Changed, Changes, Name};
 ///
-/// let changes = Changes::new();
+/// let (changes, name) = (Changes::new(), Name::new("users:42"));
 /// let changed: Changed = changes.listen(&name);
 /// changes.ring(name.as_str()); // before it is polled for the first time
 /// changed.await;
-/// # Ok(())
 /// # }
 /// ```
 #[must_use = "futures do nothing unless polled"]

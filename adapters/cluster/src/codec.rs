@@ -92,7 +92,11 @@ impl Codec for MessagePack {
         // From a reader, so that what is left over is seen.
         let mut rest = bytes;
         let value = rmp_serde::from_read(&mut rest).map_err(|error| MessagePackError(error.into()))?;
-        if rest.is_empty() { Ok(value) } else { Err(MessagePackError(format!("{} bytes too many", rest.len()).into())) }
+        match rest.len() {
+            0 => Ok(value),
+            1 => Err(MessagePackError("one byte too many".into())),
+            more => Err(MessagePackError(format!("{more} bytes too many").into())),
+        }
     }
 }
 
@@ -105,5 +109,19 @@ impl std::fmt::Display for MessagePackError {
 impl StdError for MessagePackError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_over_is_an_error_that_counts_it() {
+        let read =
+            |rest: &[u8]| MessagePack.decode::<u8>(&[&[7][..], rest].concat()).map_err(|error| error.to_string());
+        assert_eq!(read(&[]), Ok(7));
+        assert_eq!(read(&[0]), Err("one byte too many".to_owned()));
+        assert_eq!(read(&[0, 0]), Err("2 bytes too many".to_owned()));
     }
 }

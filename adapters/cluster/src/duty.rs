@@ -10,13 +10,11 @@ use coflight_core::Runtime;
 use crate::engine::{Engine, EngineError, Keep, Lead, Renewed};
 use crate::envelope::Outcome;
 use crate::guarded::{Driven, Guarded};
-use crate::lease::{Keeping, Lease, Status};
+use crate::keeping::{Keeping, Status};
+use crate::lease::Lease;
 use crate::link::Link;
-use crate::renewing::{Changed, Hooks, Renewing};
+use crate::renewing::{Hooks, News, Renewing};
 use crate::watch::ClusterEventKind;
-
-/// How close to the end of its time limit a flight is taken to have reached it.
-pub(crate) const CLOSE: Duration = Duration::from_millis(2);
 
 /// Of one flight that this process leads. Dropped before the flight has ended, it gives the lease up.
 pub(crate) struct Duty<En: Engine, R: Runtime> {
@@ -39,7 +37,7 @@ struct Publication {
 
 impl<En: Engine, R: Runtime> Duty<En, R> {
     /// The lease was asked for at `asked`, and `changed` was made before.
-    pub(crate) fn new(link: Arc<Link<En, R>>, lead: Lead, asked: Duration, hooks: Hooks, changed: Changed) -> Self {
+    pub(crate) fn new(link: Arc<Link<En, R>>, lead: Lead, asked: Duration, hooks: Hooks, changed: News) -> Self {
         let keeping = Keeping::new(asked.saturating_add(link.lease));
         link.leads.add(&lead.name, &keeping);
         let lease = Lease::held(lead.token, &keeping);
@@ -48,7 +46,7 @@ impl<En: Engine, R: Runtime> Duty<En, R> {
         this
     }
 
-    fn begin_renewing(&self, changed: Changed) {
+    fn begin_renewing(&self, changed: News) {
         let (link, lead, keeping) = (Arc::clone(&self.link), self.lead.clone(), Arc::clone(&self.keeping));
         self.link.spawn(Renewing { link, lead, keeping, said: false }.renew(self.hooks.clone(), changed));
     }
@@ -70,7 +68,7 @@ impl<En: Engine, R: Runtime> Duty<En, R> {
     }
 
     /// The same work goes on under this lease, which was asked for at `asked`. The work keeps the token that it has: what it did by then it did under that.
-    pub(crate) fn lead_again(&mut self, lead: Lead, asked: Duration, changed: Changed) {
+    pub(crate) fn lead_again(&mut self, lead: Lead, asked: Duration, changed: News) {
         self.lead = lead;
         self.link.leads.add(&self.lead.name, &self.keeping);
         self.keeping.held(asked.saturating_add(self.link.lease));
@@ -135,7 +133,7 @@ impl<En: Engine, R: Runtime> Drop for Duty<En, R> {
             // Those aboard get it, whoever of them left. It is not for newcomers.
             forgotten();
         }
-        let timed_out = self.deadline().is_some_and(|deadline| link.now().saturating_add(CLOSE) >= deadline);
+        let timed_out = link.is_over(self.deadline());
         self.link.spawn(async move {
             // If it does not get through, the lease runs out.
             if timed_out {

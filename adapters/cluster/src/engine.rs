@@ -7,6 +7,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// What a cluster group needs of the system that its processes share: a register of the flights in progress, with leases.
 ///
 /// An engine knows nothing of values, keys or callers: names, tokens, and bytes. Each operation is one atomic step of the shared system, and is safe to
@@ -143,65 +145,54 @@ pub trait Engine: Clone + Send + Sync + 'static {
 /// Made by the group: its name, and a hash of the key. Of ASCII letters, digits, and `-_.:`, so that an engine may put it into names of its own.
 ///
 /// ```
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use coflight::cluster::{InProcess, Name};
-/// # use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver};
-/// # use coflight::Tokio;
-/// # struct Names(std::sync::mpsc::Sender<coflight::cluster::Name>);
-/// # impl ClusterObserver for Names {
-/// #     fn event(&self, event: &ClusterEvent<'_>) {
-/// #         let _ = self.0.send(event.name.unwrap().clone());
-/// #     }
-/// # }
-/// # let (tell, names) = std::sync::mpsc::channel();
-/// # let users: Cluster<u64, u64, _, _> =
-/// #     Cluster::builder("users", InProcess::new(), Tokio::current()).watch(Names(tell)).build();
-/// # users.run(&42, |_| async { 0 }).await?;
-/// # let name = names.recv()?;
+/// use coflight::cluster::Name;
 ///
-/// // `name` is what the group `users` calls the key 42.
+/// let name = Name::new("users:8ad7c37011cb5b9c4717cb8833eeda69a7856f84");
 /// let mut waiting = std::collections::HashMap::from([(name, 3)]);
 /// // An engine that is told of it as text finds it by that.
 /// let text = waiting.keys().next().map(Name::to_string).unwrap();
 /// assert!(text.starts_with("users:"));
 /// assert_eq!(waiting.remove(text.as_str()), Some(3));
-/// # Ok(())
-/// # }
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name(Arc<str>);
 
 impl Name {
-    pub(crate) fn new(name: &str) -> Self {
-        Self(name.into())
+    /// For who calls an engine by hand, as its author's tests do. Groups make their own, of their name and a hash of the key.
+    ///
+    /// Other characters than those above become `_`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), coflight::cluster::EngineError> {
+    /// use std::time::Duration;
+    /// use coflight::cluster::{Engine, InProcess, Joined, Name, Nonce};
+    ///
+    /// let (engine, name) = (InProcess::new(), Name::new("users:42"));
+    /// let joined = engine.join(&name, Nonce::random()?, Duration::from_secs(3)).await?;
+    /// assert!(matches!(joined, Joined::Leads(_)));
+    /// // No engine has to be afraid of a name.
+    /// assert_eq!(Name::new("users:{4 2}").as_str(), "users:_4_2_");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
+        if name.chars().all(is_plain) {
+            return Self(name.into());
+        }
+        let plain: String = name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
+        Self(plain.into())
     }
 
     /// As text.
     ///
     /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use coflight::cluster::{InProcess, Name};
-    /// # use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver};
-    /// # use coflight::Tokio;
-    /// # struct Names(std::sync::mpsc::Sender<coflight::cluster::Name>);
-    /// # impl ClusterObserver for Names {
-    /// #     fn event(&self, event: &ClusterEvent<'_>) {
-    /// #         let _ = self.0.send(event.name.unwrap().clone());
-    /// #     }
-    /// # }
-    /// # let (tell, names) = std::sync::mpsc::channel();
-    /// # let users: Cluster<u64, u64, _, _> =
-    /// #     Cluster::builder("users", InProcess::new(), Tokio::current()).watch(Names(tell)).build();
-    /// # users.run(&42, |_| async { 0 }).await?;
-    /// # let name = names.recv()?;
+    /// use coflight::cluster::Name;
     ///
-    /// // `name` is what the group `users` calls the key 42.
-    /// let Some((group, hash)) = name.as_str().split_once(':') else { unreachable!("both are there") };
-    /// assert_eq!((group, hash.len()), ("users", 40));
-    /// # Ok(())
-    /// # }
+    /// let name = Name::new("users:42");
+    /// assert_eq!(format!("flights:{{{}}}", name.as_str()), "flights:{users:42}"); // as an engine may call it
     /// ```
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -253,7 +244,26 @@ impl fmt::Debug for Name {
 /// assert!(row.write(Token(8), "of the successor"));
 /// assert!(!row.write(Token(7), "of a leader that was cut off, and comes back"));
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+///
+/// In bytes it is its number, so that a work may return it with its value:
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), coflight::cluster::Error> {
+/// use coflight::cluster::{Cluster, InProcess, Token};
+/// use coflight::Tokio;
+///
+/// let rows: Cluster<u64, (Option<Token>, String), _, _> = Cluster::new("rows", InProcess::new(), Tokio::current());
+/// let (token, row) = rows.run(&7, |lease| async move { (lease.token(), "a row".to_owned()) }).await?;
+/// assert!(token.is_some()); // under which the row was written
+/// # assert_eq!(row, "a row");
+/// # assert_eq!(serde_json::to_string(&Token(7)).unwrap(), "7");
+/// # assert_eq!(serde_json::from_str::<Token>("7").unwrap(), Token(7));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Token(pub u64);
 
 impl fmt::Display for Token {
@@ -274,22 +284,10 @@ impl fmt::Debug for Token {
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::time::Duration;
-/// use coflight::cluster::{Engine, InProcess, Joined, Nonce};
-/// # use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver};
-/// # use coflight::Tokio;
-/// # struct Names(std::sync::mpsc::Sender<coflight::cluster::Name>);
-/// # impl ClusterObserver for Names {
-/// #     fn event(&self, event: &ClusterEvent<'_>) {
-/// #         let _ = self.0.send(event.name.unwrap().clone());
-/// #     }
-/// # }
-/// # let (tell, names) = std::sync::mpsc::channel();
-/// # let users: Cluster<u64, u64, _, _> =
-/// #     Cluster::builder("users", InProcess::new(), Tokio::current()).watch(Names(tell)).build();
-/// # users.run(&42, |_| async { 0 }).await?;
-/// # let name = names.recv()?;
+/// use coflight::cluster::{Engine, InProcess, Joined, Name, Nonce};
 ///
 /// let (engine, lease) = (InProcess::new(), Duration::from_secs(3));
+/// let name = Name::new("users:42");
 /// let (mine, yours) = (Nonce::random()?, Nonce::random()?);
 /// assert!(matches!(engine.join(&name, mine, lease).await?, Joined::Leads(_)));
 /// assert!(matches!(engine.join(&name, yours, lease).await?, Joined::Follows(_)));
@@ -358,22 +356,10 @@ impl fmt::Debug for Nonce {
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::time::Duration;
-/// use coflight::cluster::{Engine, InProcess, Joined, Keep, Lead, Nonce, Token};
-/// # use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver};
-/// # use coflight::Tokio;
-/// # struct Names(std::sync::mpsc::Sender<coflight::cluster::Name>);
-/// # impl ClusterObserver for Names {
-/// #     fn event(&self, event: &ClusterEvent<'_>) {
-/// #         let _ = self.0.send(event.name.unwrap().clone());
-/// #     }
-/// # }
-/// # let (tell, names) = std::sync::mpsc::channel();
-/// # let users: Cluster<u64, u64, _, _> =
-/// #     Cluster::builder("users", InProcess::new(), Tokio::current()).watch(Names(tell)).build();
-/// # users.run(&42, |_| async { 0 }).await?;
-/// # let name = names.recv()?;
+/// use coflight::cluster::{Engine, InProcess, Joined, Keep, Lead, Name, Nonce};
 ///
 /// let (engine, lease) = (InProcess::new(), Duration::from_secs(3));
+/// let name = Name::new("users:42");
 /// let nonce = Nonce::random()?;
 /// let Joined::Leads(token) = engine.join(&name, nonce, lease).await? else { unreachable!("nobody else asked") };
 /// let lead = Lead { name, token, nonce };
@@ -401,22 +387,10 @@ pub struct Lead {
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::time::Duration;
-/// use coflight::cluster::{Engine, InProcess, Joined, Keep, Lead, Nonce};
-/// # use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver};
-/// # use coflight::Tokio;
-/// # struct Names(std::sync::mpsc::Sender<coflight::cluster::Name>);
-/// # impl ClusterObserver for Names {
-/// #     fn event(&self, event: &ClusterEvent<'_>) {
-/// #         let _ = self.0.send(event.name.unwrap().clone());
-/// #     }
-/// # }
-/// # let (tell, names) = std::sync::mpsc::channel();
-/// # let users: Cluster<u64, u64, _, _> =
-/// #     Cluster::builder("users", InProcess::new(), Tokio::current()).watch(Names(tell)).build();
-/// # users.run(&42, |_| async { 0 }).await?;
-/// # let name = names.recv()?;
+/// use coflight::cluster::{Engine, InProcess, Joined, Keep, Lead, Name, Nonce};
 ///
 /// let (engine, lease) = (InProcess::new(), Duration::from_secs(3));
+/// let name = Name::new("users:42");
 /// let nonce = Nonce::random()?;
 /// let Joined::Leads(token) = engine.join(&name, nonce, lease).await? else { unreachable!("nobody else asked") };
 /// assert_eq!(engine.join(&name, Nonce::random()?, lease).await?, Joined::Follows(token));
@@ -444,22 +418,10 @@ pub enum Joined {
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::time::Duration;
-/// use coflight::cluster::{Engine, InProcess, Joined, Nonce, Seen};
-/// # use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver};
-/// # use coflight::Tokio;
-/// # struct Names(std::sync::mpsc::Sender<coflight::cluster::Name>);
-/// # impl ClusterObserver for Names {
-/// #     fn event(&self, event: &ClusterEvent<'_>) {
-/// #         let _ = self.0.send(event.name.unwrap().clone());
-/// #     }
-/// # }
-/// # let (tell, names) = std::sync::mpsc::channel();
-/// # let users: Cluster<u64, u64, _, _> =
-/// #     Cluster::builder("users", InProcess::new(), Tokio::current()).watch(Names(tell)).build();
-/// # users.run(&42, |_| async { 0 }).await?;
-/// # let name = names.recv()?;
+/// use coflight::cluster::{Engine, InProcess, Joined, Name, Nonce, Seen};
 ///
 /// let (engine, lease) = (InProcess::new(), Duration::from_secs(3));
+/// let name = Name::new("users:42");
 /// let Joined::Leads(token) = engine.join(&name, Nonce::random()?, lease).await? else { unreachable!() };
 /// assert_eq!(engine.look(&name, token).await?, Seen::Flies { forgotten: false });
 ///
@@ -490,22 +452,10 @@ pub enum Seen {
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::time::Duration;
-/// use coflight::cluster::{Engine, InProcess, Joined, Lead, Nonce, Renewed};
-/// # use coflight::cluster::{Cluster, ClusterEvent, ClusterObserver};
-/// # use coflight::Tokio;
-/// # struct Names(std::sync::mpsc::Sender<coflight::cluster::Name>);
-/// # impl ClusterObserver for Names {
-/// #     fn event(&self, event: &ClusterEvent<'_>) {
-/// #         let _ = self.0.send(event.name.unwrap().clone());
-/// #     }
-/// # }
-/// # let (tell, names) = std::sync::mpsc::channel();
-/// # let users: Cluster<u64, u64, _, _> =
-/// #     Cluster::builder("users", InProcess::new(), Tokio::current()).watch(Names(tell)).build();
-/// # users.run(&42, |_| async { 0 }).await?;
-/// # let name = names.recv()?;
+/// use coflight::cluster::{Engine, InProcess, Joined, Lead, Name, Nonce, Renewed};
 ///
 /// let (engine, lease) = (InProcess::new(), Duration::from_secs(3));
+/// let name = Name::new("users:42");
 /// let nonce = Nonce::random()?;
 /// let Joined::Leads(token) = engine.join(&name, nonce, lease).await? else { unreachable!() };
 /// let lead = Lead { name, token, nonce };
@@ -604,6 +554,7 @@ impl EngineError {
     /// let error = EngineError::new(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
     /// assert_eq!(error.to_string(), "connection reset");
     /// ```
+    #[must_use]
     pub fn new(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self { error: Arc::from(error.into()), is_answer: false }
     }
@@ -617,11 +568,29 @@ impl EngineError {
     /// let error = EngineError::answered("WRONGTYPE: what lies there is none of ours");
     /// assert_eq!(error.to_string(), "WRONGTYPE: what lies there is none of ours");
     /// ```
+    #[must_use]
     pub fn answered(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self { is_answer: true, ..Self::new(error) }
     }
 
-    pub(crate) fn is_answer(&self) -> bool {
+    /// Whether the system [answered](Self::answered); if not, it is [not there](Self::new). For an engine that is put around another one.
+    ///
+    /// ```
+    /// use coflight::cluster::EngineError;
+    ///
+    /// /// Says where an error is from, and leaves it the kind that it is.
+    /// fn from(server: &str, error: EngineError) -> EngineError {
+    ///     let text = format!("{server}: {error}");
+    ///     if error.is_answer() { EngineError::answered(text) } else { EngineError::new(text) }
+    /// }
+    ///
+    /// assert!(from("redis-1", EngineError::answered("no such script")).is_answer());
+    /// let error = from("redis-1", EngineError::new("connection refused"));
+    /// assert!(!error.is_answer());
+    /// assert_eq!(error.to_string(), "redis-1: connection refused");
+    /// ```
+    #[must_use]
+    pub fn is_answer(&self) -> bool {
         self.is_answer
     }
 }

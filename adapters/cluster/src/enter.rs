@@ -10,15 +10,18 @@ use futures_lite::future;
 use serde::Serialize;
 
 use crate::attend::Ending;
-use crate::call::{Call, Settled, settle};
+use crate::call::Call;
 use crate::duty::Duty;
 use crate::engine::Engine;
 use crate::envelope::Outcome;
 use crate::error::{Error, TryError};
-use crate::group::{Cluster, Inner};
-use crate::landing::{Came, Delivered, Done, Landed, Undelivered, ask, hand_out, land};
-use crate::lease::{Lease, Status};
+use crate::group::Cluster;
+use crate::inner::Inner;
+use crate::keeping::Status;
+use crate::landing::{Came, Delivered, Done, Landed, Undelivered, attend_or_land, hand_out, land};
+use crate::lease::Lease;
 use crate::served::Trip;
+use crate::settle::{Settled, settle};
 use crate::watch::ClusterEventKind;
 
 type LocalLeader<K, V, R, S> = coflight_core::Leader<K, Result<Delivered<V>, SharedError<Undelivered<V>>>, R, S>;
@@ -190,7 +193,7 @@ where
         let deadline = inner.link.deadline(self.timeout);
         let following = local.within(|| inner.asking(local.key().clone(), deadline));
         let came = {
-            let came = async { Some(ask(inner, &name, &following).await) };
+            let came = async { Some(attend_or_land(inner, &name, &following).await) };
             let ended = async {
                 local.cancelled().await;
                 None
@@ -254,6 +257,7 @@ where
     /// # Ok(())
     /// # }
     /// ```
+    #[must_use]
     pub fn lease(&self) -> Lease {
         self.duty.as_ref().map_or_else(Lease::none, Duty::lease)
     }
@@ -277,6 +281,7 @@ where
     /// # Ok(())
     /// # }
     /// ```
+    #[must_use]
     pub fn callers(&self) -> usize {
         self.local.as_ref().map_or(1, coflight_core::Leader::callers)
     }

@@ -197,6 +197,8 @@ impl PanicElsewhere {
     }
 }
 
+impl StdError for PanicElsewhere {}
+
 impl fmt::Display for PanicElsewhere {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the work panicked in process {}", self.process)?;
@@ -237,6 +239,12 @@ pub struct KeyError(pub(crate) Arc<MessagePackError>);
 impl fmt::Display for KeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the key cannot be written as bytes, by which other processes know it: {}", self.0)
+    }
+}
+
+impl StdError for KeyError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&*self.0)
     }
 }
 
@@ -287,6 +295,7 @@ impl<E> TryError<E> {
     /// # Ok(())
     /// # }
     /// ```
+    #[must_use]
     pub fn work(&self) -> Option<&E> {
         match self {
             Self::Work(error) => Some(error),
@@ -302,7 +311,12 @@ impl<E> TryError<E> {
     /// let error: TryError<std::io::Error> = Error::LeaseLost.into();
     /// assert!(matches!(error.flight(), Some(Error::LeaseLost)));
     /// assert!(error.work().is_none());
+    ///
+    /// // What happened to the flight itself is in there:
+    /// let error: TryError<std::io::Error> = Error::Flight(coflight::Error::TimedOut).into();
+    /// assert_eq!(error.flight().and_then(Error::flight), Some(&coflight::Error::TimedOut));
     /// ```
+    #[must_use]
     pub fn flight(&self) -> Option<&Error> {
         match self {
             Self::Work(_) => None,

@@ -8,7 +8,7 @@ use crate::engine::Token;
 use crate::renewing::Hooks;
 
 /// What is noted for a local flight: what became of it is what those aboard wait for, whoever of them asked.
-pub(crate) struct Noted {
+pub(crate) struct Followed {
     pub(crate) token: Token,
     /// One of them led it, who left.
     pub(crate) led: bool,
@@ -19,7 +19,7 @@ pub(crate) struct Following {
     flight: Option<FlightNote>,
     pub(crate) hooks: Hooks,
     /// Whom this one follows at the moment.
-    follows: Mutex<Option<Arc<Noted>>>,
+    follows: Mutex<Option<Arc<Followed>>>,
 }
 
 impl Following {
@@ -27,22 +27,22 @@ impl Following {
         Self { flight, hooks, follows: Mutex::default() }
     }
 
-    fn follows(&self) -> MutexGuard<'_, Option<Arc<Noted>>> {
+    fn follows(&self) -> MutexGuard<'_, Option<Arc<Followed>>> {
         self.follows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whom those aboard wait for, as far as another one who asked for them knows, who left, or asks beside this one.
-    pub(crate) fn known(&self) -> Option<Arc<Noted>> {
+    pub(crate) fn known(&self) -> Option<Arc<Followed>> {
         self.flight.and_then(FlightNote::read)
     }
 
-    pub(crate) fn begin(&self, noted: &Arc<Noted>) {
+    pub(crate) fn begin(&self, noted: &Arc<Followed>) {
         *self.follows() = Some(Arc::clone(noted));
         self.note(noted);
     }
 
     /// Nothing more is to be expected of it.
-    pub(crate) fn over(&self, noted: &Arc<Noted>) {
+    pub(crate) fn over(&self, noted: &Arc<Followed>) {
         self.follows().take();
         if let Some(flight) = self.flight {
             flight.erase(noted);
@@ -50,14 +50,14 @@ impl Following {
     }
 
     pub(crate) fn leads(&self, token: Token) {
-        self.note(&Arc::new(Noted { token, led: true }));
+        self.note(&Arc::new(Followed { token, led: true }));
     }
 
-    fn note(&self, noted: &Arc<Noted>) {
+    fn note(&self, noted: &Arc<Followed>) {
         // One who was stuck may come with what is long over.
         let is_new = self.known().is_none_or(|there| there.token <= noted.token);
         if let Some(flight) = self.flight.filter(|_| is_new) {
-            flight.write(Arc::<Noted>::clone(noted));
+            flight.write(Arc::<Followed>::clone(noted));
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use event_listener::EventListener;
 use pin_project_lite::pin_project;
 
-use crate::lease::{Keeping, Status, Turn};
+use crate::keeping::{Keeping, MayPoll, Status};
 
 pin_project! {
     /// Polls a work for as long as its lease is held. Can be polled on after it was stopped.
@@ -48,10 +48,10 @@ impl<Fut: Future, Now: Fn() -> Duration> Future for Guarded<Fut, Now> {
                 *this.changed = None;
             }
             match this.keeping.begin_poll((this.now)()) {
-                Turn::Stop(status) => return Poll::Ready(Driven::Stopped(status)),
+                MayPoll::Stop(status) => return Poll::Ready(Driven::Stopped(status)),
                 // Whoever renews will say.
-                Turn::Wait => this.keeping.wake(),
-                Turn::Work => {
+                MayPoll::Wait => this.keeping.wake(),
+                MayPoll::Work => {
                     let polled = catch_unwind(AssertUnwindSafe(|| this.work.as_mut().poll(cx)));
                     this.keeping.end_poll();
                     match polled {

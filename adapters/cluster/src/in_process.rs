@@ -135,6 +135,7 @@ impl InProcess {
     /// # Ok(())
     /// # }
     /// ```
+    #[must_use]
     pub fn with_clock(clock: impl Clock + Send + Sync + 'static) -> Self {
         Self::on(move || clock.now())
     }
@@ -194,7 +195,7 @@ impl InProcess {
         state.current.clear();
     }
 
-    /// Flights, results and names that are kept at this moment.
+    /// Flights, results and names that are kept at this moment: what newcomers can join, or are served, counts as two, because its name is kept beside it.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]

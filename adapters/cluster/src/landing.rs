@@ -12,7 +12,7 @@ use crate::engine::{Engine, EngineError, Name, Renewed};
 use crate::envelope::{Envelope, Outcome};
 use crate::error::{KeyError, PanicElsewhere};
 use crate::following::Following;
-use crate::group::Inner;
+use crate::inner::Inner;
 use crate::link::OnOutage;
 use crate::served::{Place, Trip};
 use crate::watch::ClusterEventKind;
@@ -106,8 +106,8 @@ pub(crate) enum Came<V, En: Engine, R: Runtime> {
     Landed(Landed<V>),
 }
 
-/// Asks the engine until this process leads, or knows how the flight ended.
-pub(crate) async fn ask<K, V, En: Engine, R: Runtime, S>(
+/// Attends until this process leads, or knows how the flight ended, and what its callers get then.
+pub(crate) async fn attend_or_land<K, V, En: Engine, R: Runtime, S>(
     inner: &Inner<K, V, En, R, S>,
     name: &Name,
     following: &Following,
@@ -115,7 +115,7 @@ pub(crate) async fn ask<K, V, En: Engine, R: Runtime, S>(
     match attend(&inner.link, name, following).await {
         Attended::Leads(duty) => Came::Leads(duty),
         Attended::Ended(ending) => land(inner, name, &ending).map_or(Came::Alone, Came::Landed),
-        Attended::Unavailable(error) => match inner.link.outage {
+        Attended::Unavailable(error) => match inner.link.on_outage {
             OnOutage::CarryOn => Came::Alone,
             OnOutage::Refuse => Came::Landed(Err(Undelivered::Unavailable(error))),
         },

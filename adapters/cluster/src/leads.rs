@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::engine::Name;
-use crate::lease::{Keeping, Status};
+use crate::keeping::{Keeping, Status};
 
 #[derive(Default)]
 pub(crate) struct Leads(Mutex<HashMap<Name, Arc<Keeping>>>);

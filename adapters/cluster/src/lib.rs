@@ -20,6 +20,8 @@ mod group;
 mod guarded;
 mod health;
 mod in_process;
+mod inner;
+mod keeping;
 mod landing;
 mod leads;
 mod lease;
@@ -30,6 +32,7 @@ mod naming;
 mod propagation;
 mod renewing;
 mod served;
+mod settle;
 mod watch;
 
 pub use builder::Builder;

@@ -20,6 +20,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// So many changes may change nothing, one upon another.
 const CALM_AFTER: u32 = 4;
+/// How close to the end of its time limit a flight is taken to have reached it.
+const CLOSE: Duration = Duration::from_millis(2);
 
 /// An engine, and how a group deals with it.
 pub(crate) struct Link<En, R> {
@@ -27,7 +29,7 @@ pub(crate) struct Link<En, R> {
     pub(crate) runtime: R,
     pub(crate) lease: Duration,
     pub(crate) patience: Duration,
-    pub(crate) outage: OnOutage,
+    pub(crate) on_outage: OnOutage,
     pub(crate) process: Arc<str>,
     pub(crate) health: Health,
     pub(crate) watch: Watch,
@@ -182,6 +184,11 @@ impl<En: Engine, R: Runtime> Link<En, R> {
     /// When something that begins now is over, if it has a limit.
     pub(crate) fn deadline(&self, timeout: Option<Duration>) -> Option<Duration> {
         timeout.map(|timeout| self.now().saturating_add(timeout))
+    }
+
+    /// Whether the time of a flight with this deadline is over, or as good as over.
+    pub(crate) fn is_over(&self, deadline: Option<Duration>) -> bool {
+        deadline.is_some_and(|deadline| self.now().saturating_add(CLOSE) >= deadline)
     }
 
     /// Something that nobody waits for.

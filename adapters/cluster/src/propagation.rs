@@ -6,6 +6,7 @@ use crate::served::Trip;
 ///
 /// With OpenTelemetry, through the crate `tracing-opentelemetry`:
 ///
+// Not built here, because the package does without these crates; `tests/opentelemetry.rs` builds and runs the same.
 /// ```ignore
 /// use coflight::cluster::{Propagation, Trip};
 /// use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};

@@ -10,7 +10,7 @@ use futures_lite::future;
 
 use crate::duty::{resign, time_out};
 use crate::engine::{Engine, EngineError, Lead, Renewed};
-use crate::lease::{Followed, Keeping, Status};
+use crate::keeping::{Keeping, LastLook, Status};
 use crate::link::Link;
 
 /// What to do in the process when something happens to a flight that it leads, or follows.
@@ -23,7 +23,7 @@ pub(crate) struct Hooks {
 }
 
 /// What an engine tells of a name.
-pub(crate) type Changed = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(crate) type News = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 pub(crate) struct Renewing<En: Engine, R: Runtime> {
     pub(crate) link: Arc<Link<En, R>>,
@@ -35,7 +35,7 @@ pub(crate) struct Renewing<En: Engine, R: Runtime> {
 
 impl<En: Engine, R: Runtime> Renewing<En, R> {
     /// `changed` was made before the lease was asked for, so that nothing is missed.
-    pub(crate) async fn renew(mut self, hooks: Hooks, changed: Changed) {
+    pub(crate) async fn renew(mut self, hooks: Hooks, changed: News) {
         if let Some(status) = self.until_over(hooks, changed).await {
             // First this: from then on the lease may be another one.
             self.said = true;
@@ -44,7 +44,7 @@ impl<En: Engine, R: Runtime> Renewing<En, R> {
     }
 
     /// What became of the lease. `None`: nothing more is to be done for it, or can be.
-    async fn until_over(&self, hooks: Hooks, changed: Changed) -> Option<Status> {
+    async fn until_over(&self, hooks: Hooks, changed: News) -> Option<Status> {
         let link = &self.link;
         let mut pause = link.beat();
         let mut in_vain = 0;
@@ -84,7 +84,7 @@ impl<En: Engine, R: Runtime> Renewing<En, R> {
                     }
                     // Whoever waits looks once a beat, so what is older than two is gone.
                     let by = followed.is_some_and(|ago| ago <= 2 * link.beat());
-                    self.keeping.renewed(sent.saturating_add(link.lease), Followed { by, at: sent });
+                    self.keeping.renewed(sent.saturating_add(link.lease), LastLook { by, at: sent });
                     pause = link.beat();
                     link.calm(told, &mut in_vain).await.ok()?;
                 }
@@ -100,12 +100,12 @@ impl<En: Engine, R: Runtime> Renewing<En, R> {
         }
     }
 
-    fn listen(&self) -> Changed {
+    fn listen(&self) -> News {
         Box::pin(self.link.engine.changed(&self.lead.name))
     }
 
     /// For a beat, or until there is something to do; whether that was so. `Err`: there is no time any more.
-    async fn wait(&self, changed: Changed, pause: Duration, deadline: Option<Duration>) -> Result<bool, EngineError> {
+    async fn wait(&self, changed: News, pause: Duration, deadline: Option<Duration>) -> Result<bool, EngineError> {
         // First this, so that nothing is missed.
         let wake = self.keeping.listen_wake();
         if self.keeping.is_finished() || self.keeping.is_wanted() {

@@ -149,7 +149,25 @@ pub struct ClusterEvent<'e> {
 /// Is told what a cluster group does beyond its own process, for [`Builder::watch`](crate::Builder::watch). What happens inside is for the
 /// [observers](coflight_core::Observer) of the local group.
 ///
-/// Called in the middle of things, so it should be quick. If it panics, that is contained.
+/// Called in the middle of things, so it should be quick. If it panics, that is contained. A closure is one, which is told of events alone:
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use coflight::cluster::{Cluster, ClusterEvent, InProcess};
+/// use coflight::Tokio;
+///
+/// let (log, logged) = std::sync::mpsc::channel();
+/// let answers: Cluster<String, u64, _, _> = Cluster::builder("answers", InProcess::new(), Tokio::current())
+///     .watch(move |event: &ClusterEvent<'_>| log.send(event.kind.name()).unwrap())
+///     .build();
+/// answers.run("life", |_| async { 42 }).await?;
+/// assert_eq!([logged.recv()?, logged.recv()?], ["led", "published"]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// And one that counts what the engine was asked in vain:
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -189,6 +207,12 @@ pub trait ClusterObserver: Send + Sync {
     /// The engine answered an operation, or failed, after this time.
     fn operation(&self, operation: &'static str, took: Duration, failed: bool) {
         let _ = (operation, took, failed);
+    }
+}
+
+impl<F: Fn(&ClusterEvent<'_>) + Send + Sync> ClusterObserver for F {
+    fn event(&self, event: &ClusterEvent<'_>) {
+        self(event);
     }
 }
 

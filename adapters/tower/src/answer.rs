@@ -107,13 +107,14 @@ pin_project! {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// use coflight::tower::CoalesceLayer;
+    /// use coflight::tower::{AnswerFuture, CoalesceLayer};
     /// use http::{Request, Response};
     /// use tower::{Service, ServiceBuilder, service_fn};
     ///
     /// let pages = service_fn(|_: Request<String>| async { Ok::<_, std::io::Error>(Response::new("page".to_owned())) });
     /// let mut service = ServiceBuilder::new().layer(CoalesceLayer::default().answering_errors()).service(pages);
-    /// let Ok(response) = service.call(Request::get("/report").body(String::new())?).await; // there is no `Err`
+    /// let response: AnswerFuture<_> = service.call(Request::get("/report").body(String::new())?);
+    /// let Ok(response) = response.await; // there is no `Err`
     /// assert_eq!(response.status(), 200);
     /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
     /// ```

@@ -62,6 +62,11 @@ impl Budget {
         Self { flight, service, beyond, used: AtomicUsize::new(0) }
     }
 
+    /// The same, of which nothing is kept.
+    pub(crate) fn unused(&self) -> Self {
+        Self::new(self.flight, self.service, self.beyond)
+    }
+
     /// Bytes kept by all flights now.
     pub(crate) fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)

@@ -1,113 +1,33 @@
-//! One request to the inner service, and what was received of its response; driven by whichever caller is polled.
-//!
-//! Any caller who has nothing to read drives: it takes the work out, polls it once, and puts it back. The work's waker wakes every caller of the
-//! flight, since nobody can know which of them will be polled again. So a caller that is alive but not polled holds up nobody, and when nobody
-//! is polled, because all clients are slow, nothing is read from the inner service.
+//! One request to the inner service, and what was received of its response; [driven](crate::drive) by whichever caller is polled.
 //!
 //! Nothing foreign runs under the lock: works, bodies, frames and duties are taken out, and dropped, outside.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Wake, Waker, ready};
+use std::task::Wake;
 
 use bytes::Bytes;
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, Response};
 use http_body::{Body, Frame};
 
-use crate::buffer::{Budget, Buffer, Dropped, Next};
+use crate::buffer::{Budget, Buffer, Next};
+use crate::drive::{Drive, Driving, Signal, Work};
 use crate::error::{BoxError, Error};
-use crate::flight::{Duty, Place, Shared};
-use crate::share::{self, Sharing};
+use crate::flight::{Duty, Meeting, Shared};
+use crate::share;
 
 pub(crate) type Incoming = Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>;
 pub(crate) type Request = Pin<Box<dyn Future<Output = Result<Response<Incoming>, BoxError>> + Send>>;
 
 pub(crate) struct Exchange {
-    place: Arc<Place>,
-    signal: Arc<Signal>,
+    meeting: Arc<Meeting>,
+    pub(crate) signal: Arc<Signal>,
     inner: Mutex<Inner>,
     /// The headers of the request that was sent.
     asked: HeaderMap,
     /// For one caller, whatever the response says.
-    solo: bool,
-}
-
-struct Inner {
-    work: Work,
-    duty: DutyIs,
-    /// What was to be done with the duty when nobody had it.
-    due: Option<Due>,
-    readers: u64,
-    /// The one whose request was sent is aboard.
-    origin: bool,
-    head: Head,
-    /// What else the response said of who may have it.
-    varies_by: Vec<HeaderName>,
-    /// The body's length, if it said so.
-    total: Option<u64>,
-    buffer: Buffer,
-    ended: Option<Result<(), Error>>,
-}
-
-enum Work {
-    Requesting(Request),
-    Receiving(Incoming),
-    /// Somebody is polling it.
-    Busy,
-    Done,
-}
-
-/// What came of polling it.
-enum Received {
-    Head(Response<Incoming>),
-    Frame(Frame<Bytes>),
-    End,
-    Failure(BoxError),
-}
-
-impl Work {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Received> {
-        Poll::Ready(match self {
-            Self::Requesting(request) => match ready!(request.as_mut().poll(cx)) {
-                Ok(response) => Received::Head(response),
-                Err(error) => Received::Failure(error),
-            },
-            Self::Receiving(body) => match ready!(body.as_mut().poll_frame(cx)) {
-                Some(Ok(frame)) => Received::Frame(frame),
-                Some(Err(error)) => Received::Failure(error),
-                None => Received::End,
-            },
-            Self::Busy | Self::Done => return Poll::Pending,
-        })
-    }
-}
-
-/// Where the leader's duty is.
-enum DutyIs {
-    /// With nobody here: its holder left, and no other came yet; or it is fulfilled.
-    Away,
-    /// Here, held by this reader.
-    Here(Box<dyn Duty>, u64),
-    /// With whoever drives.
-    Driving(u64),
-    /// The same, but its holder left: to be dropped as soon as it comes back.
-    Deserted,
-}
-
-#[derive(Clone, Copy)]
-enum Due {
-    Forget,
-    Release,
-    Complete,
-}
-
-enum Head {
-    Awaited,
-    Shared(Arc<Parts>),
-    /// For the origin, until it took it.
-    Alone(Option<Parts>),
+    pub(crate) alone: bool,
 }
 
 /// A caller's place among the readers.
@@ -134,17 +54,6 @@ pub(crate) enum Step {
     Failed(Error),
 }
 
-/// What came of polling the work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Drive {
-    /// There is something new.
-    Changed,
-    /// It wants to go on, after others had their turn.
-    Yielded,
-    /// It waits, or it is somebody else's turn.
-    Idle,
-}
-
 /// What came of a duty that was brought.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Installed {
@@ -153,37 +62,19 @@ pub(crate) enum Installed {
     Released,
 }
 
-/// The work can go on. It does not own the exchange, which owns the work, which owns this.
-struct Signal {
-    runnable: AtomicBool,
-    place: Arc<Place>,
-}
-
-impl Wake for Signal {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        // Pairs with the swap in `begin`.
-        self.runnable.store(true, Ordering::Release);
-        self.place.tell();
-    }
-}
-
 impl Exchange {
-    /// Begins one, for the caller whose request it is and who is its first reader. `solo`: nobody else will come.
+    /// Begins one, for the caller whose request it is and who is its first reader. `alone`: nobody else will come.
     pub(crate) fn new(
-        place: &Arc<Place>,
+        meeting: &Arc<Meeting>,
         request: Request,
         duty: Box<dyn Duty>,
         asked: HeaderMap,
         budget: &Arc<Budget>,
-        solo: bool,
+        alone: bool,
     ) -> (Arc<Self>, Reader) {
         let mut buffer = Buffer::new(Arc::clone(budget), true);
         buffer.join();
-        if solo {
+        if alone {
             let _nothing_yet = buffer.close();
         }
         let inner = Inner {
@@ -198,17 +89,17 @@ impl Exchange {
             buffer,
             ended: None,
         };
-        let signal = Signal { runnable: AtomicBool::new(true), place: Arc::clone(place) };
+        let signal = Signal::new(meeting);
         let exchange =
-            Self { place: Arc::clone(place), signal: Arc::new(signal), inner: Mutex::new(inner), asked, solo };
+            Self { meeting: Arc::clone(meeting), signal: Arc::new(signal), inner: Mutex::new(inner), asked, alone };
         (Arc::new(exchange), Reader { id: 0, next: 0 })
     }
 
-    pub(crate) fn place(&self) -> &Arc<Place> {
-        &self.place
+    pub(crate) fn meeting(&self) -> &Arc<Meeting> {
+        &self.meeting
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -303,8 +194,8 @@ impl Exchange {
         }
         match &mut inner.head {
             Head::Shared(parts) => Seen::Parts(Arc::clone(parts)),
-            Head::Alone(parts) if reader.id == 0 => parts.take().map_or(Seen::NotThis, Seen::Own),
-            Head::Alone(_) => Seen::NotThis,
+            Head::ForOrigin(parts) if reader.id == 0 => parts.take().map_or(Seen::NotThis, Seen::Own),
+            Head::ForOrigin(_) => Seen::NotThis,
             Head::Awaited => Seen::Nothing,
         }
     }
@@ -344,7 +235,7 @@ impl Exchange {
 
     /// Somebody has reason to believe that the flight was ended: who drives is to look. `true`: something changed.
     pub(crate) fn look_after(self: &Arc<Self>) -> bool {
-        self.signal.runnable.store(true, Ordering::Release);
+        self.signal.set_runnable();
         self.drive() == Drive::Changed
     }
 
@@ -361,17 +252,61 @@ impl Exchange {
     }
 }
 
+/// What the callers of one exchange share.
+pub(crate) struct Inner {
+    pub(crate) work: Work,
+    pub(crate) duty: DutyIs,
+    /// What was to be done with the duty when nobody had it.
+    pub(crate) due: Option<Due>,
+    pub(crate) readers: u64,
+    /// The one whose request was sent is aboard.
+    pub(crate) origin: bool,
+    pub(crate) head: Head,
+    /// What else the response said of who may have it.
+    pub(crate) varies_by: Vec<HeaderName>,
+    /// The body's length, if it said so.
+    pub(crate) total: Option<u64>,
+    pub(crate) buffer: Buffer,
+    pub(crate) ended: Option<Result<(), Error>>,
+}
+
+/// Where the leader's duty is.
+pub(crate) enum DutyIs {
+    /// With nobody here: its holder left, and no other came yet; or it is fulfilled.
+    Away,
+    /// Here, held by this reader.
+    Here(Box<dyn Duty>, u64),
+    /// With whoever drives.
+    Driving(u64),
+    /// The same, but its holder left: to be dropped as soon as it comes back.
+    Deserted,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Due {
+    Forget,
+    Release,
+    Complete,
+}
+
+pub(crate) enum Head {
+    Awaited,
+    Shared(Arc<Parts>),
+    /// For the origin alone, until it took it.
+    ForOrigin(Option<Parts>),
+}
+
 impl Inner {
     /// The work, if nobody is left who may have what comes of it.
-    fn unwanted(&mut self) -> Work {
-        if matches!(self.head, Head::Alone(_)) && !self.origin && !matches!(self.work, Work::Busy) {
+    pub(crate) fn unwanted(&mut self) -> Work {
+        if matches!(self.head, Head::ForOrigin(_)) && !self.origin && !matches!(self.work, Work::Busy) {
             return std::mem::replace(&mut self.work, Work::Done);
         }
         Work::Done
     }
 
     /// A driver needs the duty, if it is here; it may have come meanwhile.
-    fn fetch(&mut self, duty: &mut Option<Box<dyn Duty>>) {
+    pub(crate) fn fetch(&mut self, duty: &mut Option<Box<dyn Duty>>) {
         if duty.is_some() {
             return;
         }
@@ -385,7 +320,7 @@ impl Inner {
     }
 
     /// What the driver has left of the duty comes back, or is to be dropped.
-    fn bring_back(&mut self, duty: Option<Box<dyn Duty>>) -> Option<Box<dyn Duty>> {
+    pub(crate) fn bring_back(&mut self, duty: Option<Box<dyn Duty>>) -> Option<Box<dyn Duty>> {
         match (&self.duty, duty) {
             (DutyIs::Driving(holder), Some(duty)) => {
                 self.duty = DutyIs::Here(duty, *holder);
@@ -397,176 +332,5 @@ impl Inner {
             }
             (_, duty) => duty,
         }
-    }
-}
-
-/// A caller that polls the work, which it took out, with the duty, if that was there.
-struct Driving<'a> {
-    exchange: &'a Arc<Exchange>,
-    work: Work,
-    duty: Option<Box<dyn Duty>>,
-    ended: Option<Result<(), Error>>,
-    parked: bool,
-}
-
-impl<'a> Driving<'a> {
-    fn begin(exchange: &'a Arc<Exchange>) -> Option<Self> {
-        if !exchange.signal.runnable.swap(false, Ordering::AcqRel) {
-            return None;
-        }
-        let mut inner = exchange.lock();
-        match inner.work {
-            Work::Done => return None,
-            Work::Busy => {
-                // Under the lock, so that whoever polls it finds this when it puts the work back.
-                exchange.signal.runnable.store(true, Ordering::Release);
-                return None;
-            }
-            Work::Requesting(_) | Work::Receiving(_) => {}
-        }
-        let work = std::mem::replace(&mut inner.work, Work::Busy);
-        let mut duty = None;
-        inner.fetch(&mut duty);
-        Some(Self { exchange, work, duty, ended: None, parked: false })
-    }
-
-    /// `true`: something changed.
-    fn step(&mut self) -> bool {
-        let waker = Waker::from(Arc::clone(&self.exchange.signal));
-        let mut cx = Context::from_waker(&waker);
-        if self.duty.as_mut().is_some_and(|duty| duty.poll_ended(&mut cx).is_ready()) {
-            self.end_as_told();
-            return true;
-        }
-        let (work, duty) = (&mut self.work, &self.duty);
-        let mut polled = None;
-        let mut poll = || polled = Some(work.poll(&mut cx));
-        match duty {
-            Some(duty) => duty.within(&mut poll),
-            None => poll(),
-        }
-        match polled {
-            Some(Poll::Ready(Received::Head(response))) => self.accept(response),
-            Some(Poll::Ready(Received::Frame(frame))) => self.push(frame),
-            Some(Poll::Ready(Received::End)) => self.end(Ok(())),
-            Some(Poll::Ready(Received::Failure(error))) => self.end(Err(error)),
-            Some(Poll::Pending) | None => return false,
-        }
-        if matches!(&self.work, Work::Receiving(body) if body.is_end_stream()) {
-            self.end(Ok(()));
-        }
-        // It was not told to wait.
-        self.exchange.signal.runnable.store(true, Ordering::Release);
-        true
-    }
-
-    /// The flight was cancelled, or its time is over: what its duty is told, all are told.
-    fn end_as_told(&mut self) {
-        let Some(duty) = self.duty.take() else { return };
-        // First, so that newcomers need not wait for what the work does when it is dropped.
-        let told = duty.complete(Err(Error::Panicked.into()));
-        self.work = Work::Done;
-        self.ended = Some(told);
-    }
-
-    fn accept(&mut self, response: Response<Incoming>) {
-        let (parts, body) = response.into_parts();
-        let sharing = if self.exchange.solo { Sharing::WithEqual(Vec::new()) } else { share::sharing(&parts) };
-        let total = body.size_hint().exact();
-        self.work = Work::Receiving(body);
-        let mut inner = self.exchange.lock();
-        inner.total = total;
-        match sharing {
-            Sharing::WithEqual(names) => {
-                inner.varies_by = names;
-                inner.head = Head::Shared(Arc::new(parts));
-            }
-            Sharing::Alone => {
-                inner.head = Head::Alone(Some(parts));
-                let _frames = inner.buffer.close();
-                inner.fetch(&mut self.duty);
-                if self.duty.is_none() {
-                    inner.due = Some(Due::Release);
-                }
-                drop(inner);
-                if let Some(duty) = self.duty.take() {
-                    duty.release();
-                }
-            }
-        }
-    }
-
-    fn push(&mut self, frame: Frame<Bytes>) {
-        let mut inner = self.exchange.lock();
-        let was_open = inner.buffer.is_open();
-        let _frames: Dropped = inner.buffer.push(frame);
-        let closed = was_open && !inner.buffer.is_open();
-        if closed {
-            inner.fetch(&mut self.duty);
-            if self.duty.is_none() {
-                inner.due = Some(Due::Forget);
-            }
-        }
-        drop(inner);
-        if let Some(duty) = self.duty.as_ref().filter(|_| closed) {
-            duty.forget();
-        }
-    }
-
-    /// The work is over.
-    fn end(&mut self, result: Result<(), BoxError>) {
-        self.work = Work::Done;
-        let mut inner = self.exchange.lock();
-        inner.fetch(&mut self.duty);
-        let Some(duty) = self.duty.take() else {
-            // To end the flight is left to whoever brings the duty, and finds here with what. One whose response is for one alone was released already.
-            if !matches!(inner.head, Head::Alone(_)) {
-                inner.due = Some(Due::Complete);
-            }
-            inner.ended = Some(result.map_err(Error::service));
-            return;
-        };
-        drop(inner);
-        if self.exchange.solo && result.is_ok() {
-            // It must not linger: nobody can ask for it.
-            duty.forget();
-        }
-        // An error comes back as the one that all share.
-        self.ended = Some(duty.complete(result.map(|()| Shared(Arc::clone(self.exchange)))));
-    }
-
-    /// `true`: it can go on already.
-    fn park(mut self, changed: bool) -> bool {
-        self.parked = true;
-        let mut inner = self.exchange.lock();
-        inner.work = std::mem::replace(&mut self.work, Work::Done);
-        if let Some(ended) = self.ended.take() {
-            inner.ended = Some(ended);
-        }
-        let _unwanted = inner.unwanted();
-        // Its holder left: somebody else takes over.
-        let _deserted = inner.bring_back(self.duty.take());
-        drop(inner);
-        let runnable = self.exchange.signal.runnable.load(Ordering::Acquire);
-        if changed || runnable {
-            self.exchange.place.tell();
-        }
-        runnable
-    }
-}
-
-impl Drop for Driving<'_> {
-    fn drop(&mut self) {
-        if self.parked {
-            return;
-        }
-        // The work panicked. Its duty, dropped while this unwinds, tells the others.
-        let mut inner = self.exchange.lock();
-        inner.work = Work::Done;
-        // One that came meanwhile.
-        let _other = std::mem::replace(&mut inner.duty, DutyIs::Away);
-        inner.ended = Some(Err(Error::Panicked));
-        drop(inner);
-        self.exchange.place.tell();
     }
 }

@@ -57,7 +57,7 @@ type Outcome = Result<Shared, SharedError<BoxError>>;
 #[derive(Clone)]
 pub struct FlightKey {
     key: HttpKey,
-    pub(crate) place: Arc<Place>,
+    pub(crate) meeting: Arc<Meeting>,
 }
 
 impl FlightKey {
@@ -151,7 +151,7 @@ impl AsKey<FlightKey> for HttpKey {
     }
 
     fn to_key(&self) -> FlightKey {
-        FlightKey { key: self.clone(), place: Arc::new(Place::new()) }
+        FlightKey { key: self.clone(), meeting: Arc::new(Meeting::new()) }
     }
 }
 
@@ -185,13 +185,13 @@ impl fmt::Debug for Shared {
 }
 
 /// Where the callers of one flight find its exchange, and learn that something happened.
-pub(crate) struct Place {
+pub(crate) struct Meeting {
     /// Weak, because the flight holds its key, and the exchange may hold the flight's leader.
     current: Mutex<Weak<Exchange>>,
     pub(crate) changed: Event,
 }
 
-impl Place {
+impl Meeting {
     pub(crate) fn new() -> Self {
         Self { current: Mutex::new(Weak::new()), changed: Event::new() }
     }
@@ -269,34 +269,34 @@ where
 /// What a caller of a flight is told.
 pub(crate) enum Told {
     /// It is to lead.
-    Lead { duty: Box<dyn Duty>, role: Role, place: Arc<Place> },
+    Lead { duty: Box<dyn Duty>, role: Role, meeting: Arc<Meeting> },
     /// The flight ended with this.
     Landed(Result<Shared, Error>),
 }
 
-/// A caller's future in the group. Its flight's place is put where `seen` says as soon as it is aboard one.
+/// A caller's future in the group. Puts its flight's meeting into what is [between](Between) them as soon as it is aboard one.
 pub(crate) type Ticket = Pin<Box<dyn Future<Output = Result<Told, coflight_core::Error>> + Send>>;
 
 /// What a caller and its ticket tell each other.
 #[derive(Default)]
 pub(crate) struct Between {
     /// By the ticket: where the flight's callers meet.
-    place: Mutex<Option<Arc<Place>>>,
+    meeting: Mutex<Option<Arc<Meeting>>>,
     /// By the caller: it has its head, and is not to be limited in waiting for that any more.
     has_head: AtomicBool,
 }
 
 impl Between {
-    pub(crate) fn place(&self) -> Option<Arc<Place>> {
-        self.place.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(crate) fn meeting(&self) -> Option<Arc<Meeting>> {
+        self.meeting.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn set_place(&self, place: Option<Arc<Place>>) {
-        let before = std::mem::replace(&mut *self.place.lock().unwrap_or_else(PoisonError::into_inner), place);
+    fn set_meeting(&self, meeting: Option<Arc<Meeting>>) {
+        let before = std::mem::replace(&mut *self.meeting.lock().unwrap_or_else(PoisonError::into_inner), meeting);
         drop(before);
     }
 
-    pub(crate) fn has_head(&self) {
+    pub(crate) fn got_head(&self) {
         self.has_head.store(true, Ordering::Relaxed);
     }
 }
@@ -337,9 +337,9 @@ where
                     if let Poll::Ready(turn) = follower.as_mut().poll(cx) {
                         return Poll::Ready(turn);
                     }
-                    between.set_place(follower.key().map(|key| Arc::clone(&key.place)));
+                    between.set_meeting(follower.key().map(|key| Arc::clone(&key.meeting)));
                     // A flight that was ended, whose leader's client does not read: nobody else would notice.
-                    let over = follower.clearing().and_then(|key| key.place.current());
+                    let over = follower.clearing().and_then(|key| key.meeting.current());
                     if !over.is_some_and(|exchange| exchange.look_after()) {
                         return Poll::Pending;
                     }
@@ -350,8 +350,8 @@ where
     };
     Ok(match turn {
         Turn::Leader(leader) => {
-            let (role, place) = (leader.role(), Arc::clone(&leader.key().place));
-            Told::Lead { duty: Box::new(leader), role, place }
+            let (role, meeting) = (leader.role(), Arc::clone(&leader.key().meeting));
+            Told::Lead { duty: Box::new(leader), role, meeting }
         }
         Turn::Value(outcome) => Told::Landed(outcome.map_err(|error| Error::from(TryError::Work(error)))),
     })

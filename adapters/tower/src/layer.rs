@@ -44,18 +44,11 @@ type KeyOf = Arc<dyn Fn(&Parts) -> Option<HttpKey> + Send + Sync>;
 /// differ need layers with groups of their own, unless the request says which of them it is for.
 #[derive(Clone)]
 pub struct CoalesceLayer {
-    tickets: Tickets,
-    key: KeyOf,
-    bodies: bool,
-    keep: usize,
-    keep_in_all: usize,
-    beyond: Beyond,
-    header: Option<HeaderName>,
-    /// Made when first needed.
-    settings: Arc<std::sync::OnceLock<Arc<Settings>>>,
+    settings: Arc<Settings>,
 }
 
-/// The same, settled.
+/// What its services share.
+#[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) tickets: Tickets,
     pub(crate) key: KeyOf,
@@ -108,16 +101,14 @@ impl CoalesceLayer {
         S: BuildHasher + Send + Sync + 'static,
     {
         let policy = KeyPolicy::new();
-        Self {
+        let settings = Settings {
             tickets: tickets(group),
             key: Arc::new(move |request| policy.key(request)),
             bodies: false,
-            keep: 1 << 20,
-            keep_in_all: 64 << 20,
-            beyond: Beyond::default(),
+            budget: Arc::new(Budget::new(1 << 20, 64 << 20, Beyond::default())),
             header: None,
-            settings: Arc::default(),
-        }
+        };
+        Self { settings: Arc::new(settings) }
     }
 
     /// Which requests are the same. Default: [`KeyPolicy::new`].
@@ -173,7 +164,7 @@ impl CoalesceLayer {
     /// ```
     #[must_use]
     pub fn key(self, key: impl Fn(&Parts) -> Option<HttpKey> + Send + Sync + 'static) -> Self {
-        Self { key: Arc::new(key), ..self.unsettled() }
+        self.with(|settings, _| settings.key = Arc::new(key))
     }
 
     /// Whether requests that have a body can be coalesced. **Then the key must contain the body**, which the function of [`key`](Self::key) gets to know through
@@ -205,7 +196,7 @@ impl CoalesceLayer {
     /// ```
     #[must_use]
     pub fn bodies(self, bodies: bool) -> Self {
-        Self { bodies, ..self.unsettled() }
+        self.with(|settings, _| settings.bodies = bodies)
     }
 
     /// How many bytes of a response's body are kept for those who come later or read slowly, for one flight; 64 more are counted for each frame. Up to there all of it is
@@ -238,7 +229,7 @@ impl CoalesceLayer {
     /// ```
     #[must_use]
     pub fn keep(self, bytes: usize) -> Self {
-        Self { keep: bytes, ..self.unsettled() }
+        self.with(|_, budget| budget.flight = bytes)
     }
 
     /// How many bytes the flights of all services of this layer may keep together. A flight that needs more than is left closes to newcomers, and, if that is not
@@ -268,7 +259,7 @@ impl CoalesceLayer {
     /// ```
     #[must_use]
     pub fn keep_in_all(self, bytes: usize) -> Self {
-        Self { keep_in_all: bytes, ..self.unsettled() }
+        self.with(|_, budget| budget.service = bytes)
     }
 
     /// What becomes of a flight that would have to keep more than is kept for one. Default: [`Beyond::Close`].
@@ -298,7 +289,7 @@ impl CoalesceLayer {
     /// ```
     #[must_use]
     pub fn beyond(self, beyond: Beyond) -> Self {
-        Self { beyond, ..self.unsettled() }
+        self.with(|_, budget| budget.beyond = beyond)
     }
 
     /// A header that says in each response how it came: `led`, `joined` or `alone`. Default: none; the response's extensions have it as a
@@ -324,7 +315,7 @@ impl CoalesceLayer {
     /// ```
     #[must_use]
     pub fn header(self, header: impl Into<Option<HeaderName>>) -> Self {
-        Self { header: header.into(), ..self.unsettled() }
+        self.with(|settings, _| settings.header = header.into())
     }
 
     /// The same, for services that must not fail, as those of axum's `Router::layer`: errors become responses, as
@@ -349,21 +340,13 @@ impl CoalesceLayer {
         (AnswerLayer::new(), self)
     }
 
-    fn unsettled(self) -> Self {
-        Self { settings: Arc::default(), ..self }
-    }
-
-    fn settle(&self) -> Arc<Settings> {
-        let settle = || {
-            Arc::new(Settings {
-                tickets: Arc::clone(&self.tickets),
-                key: Arc::clone(&self.key),
-                bodies: self.bodies,
-                budget: Arc::new(Budget::new(self.keep, self.keep_in_all, self.beyond)),
-                header: self.header.clone(),
-            })
-        };
-        Arc::clone(self.settings.get_or_init(settle))
+    /// The same but for this. Services of layers that differ do not share what may be kept.
+    fn with(self, change: impl FnOnce(&mut Settings, &mut Budget)) -> Self {
+        let mut settings = Arc::unwrap_or_clone(self.settings);
+        let mut budget = settings.budget.unused();
+        change(&mut settings, &mut budget);
+        settings.budget = Arc::new(budget);
+        Self { settings: Arc::new(settings) }
     }
 }
 
@@ -378,18 +361,19 @@ impl<S> Layer<S> for CoalesceLayer {
     type Service = Coalesce<S>;
 
     fn layer(&self, inner: S) -> Coalesce<S> {
-        Coalesce::new(inner, self.settle())
+        Coalesce::new(inner, Arc::clone(&self.settings))
     }
 }
 
 impl fmt::Debug for CoalesceLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Settings { bodies, budget, header, .. } = &*self.settings;
         f.debug_struct("CoalesceLayer")
-            .field("bodies", &self.bodies)
-            .field("keep", &self.keep)
-            .field("keep_in_all", &self.keep_in_all)
-            .field("beyond", &self.beyond)
-            .field("header", &self.header)
+            .field("bodies", bodies)
+            .field("keep", &budget.flight)
+            .field("keep_in_all", &budget.service)
+            .field("beyond", &budget.beyond)
+            .field("header", header)
             .finish_non_exhaustive()
     }
 }

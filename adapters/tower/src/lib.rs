@@ -9,7 +9,8 @@
 //! | `share` | which responses may be shared, and with whom |
 //! | `body` | a response's body, as one caller reads it |
 //! | `seat` | one caller aboard a flight: its ticket, its duty as leader, its place among the readers |
-//! | `exchange` | one request to the inner service, driven by whoever is polled |
+//! | `exchange` | one request to the inner service, and what its readers have of the response |
+//! | `drive` | how that goes on, by whoever is polled |
 //! | `buffer` | what was received and is still wanted, within bounds |
 //! | `flight` | the group's keys and values, and what a leader can do |
 //! | `keyed` | the same for services that do not speak HTTP |
@@ -21,6 +22,7 @@
 mod answer;
 mod body;
 mod buffer;
+mod drive;
 mod error;
 mod exchange;
 mod flight;
@@ -32,7 +34,7 @@ mod seat;
 mod service;
 mod share;
 
-pub use answer::{Answer, AnswerLayer};
+pub use answer::{Answer, AnswerFuture, AnswerLayer};
 pub use body::CoalescedBody;
 pub use buffer::Beyond;
 pub use error::{BoxError, Error};

@@ -12,9 +12,10 @@ use http::response::Parts;
 use http_body::Frame;
 
 use crate::buffer::Budget;
+use crate::drive::Drive;
 use crate::error::Error;
-use crate::exchange::{self, Drive, Exchange, Installed, Reader, Request, Step};
-use crate::flight::{Between, Duty, Place, Ticket, Tickets, Told};
+use crate::exchange::{self, Exchange, Installed, Reader, Request, Step};
+use crate::flight::{Between, Duty, Meeting, Ticket, Tickets, Told};
 use crate::key::HttpKey;
 use crate::service::Part;
 
@@ -87,7 +88,7 @@ impl Seat {
                 if let Poll::Ready(told) = ticket.as_mut().poll(cx) {
                     self.ticket = None;
                     match told {
-                        Ok(Told::Lead { duty, role, place }) => self.lead(duty, role, &place)?,
+                        Ok(Told::Lead { duty, role, meeting }) => self.lead(duty, role, &meeting)?,
                         Ok(Told::Landed(outcome)) => self.landed(&outcome?.0)?,
                         Err(error) => return Poll::Ready(Err(self.told(error))),
                     }
@@ -112,7 +113,7 @@ impl Seat {
                 }
                 exchange::Seen::Parts(parts) => match exchange.may_have(&self.headers) {
                     Ok(()) => {
-                        self.between.has_head();
+                        self.between.got_head();
                         return Poll::Ready(Ok(Arc::unwrap_or_clone(parts)));
                     }
                     Err(names) => {
@@ -149,7 +150,7 @@ impl Seat {
                 if let Poll::Ready(told) = ticket.as_mut().poll(cx) {
                     self.ticket = None;
                     match told {
-                        Ok(Told::Lead { duty, place, .. }) => self.lead_on(duty, &place),
+                        Ok(Told::Lead { duty, meeting, .. }) => self.lead_on(duty, &meeting),
                         // What is still to be read is read regardless.
                         Ok(Told::Landed(_)) => {}
                         Err(error) => return Poll::Ready(Some(Err(self.told(error)))),
@@ -185,13 +186,13 @@ impl Seat {
             self.listener = None;
             return Poll::Ready(());
         }
-        let place = match &self.aboard {
-            Some(aboard) => Some(Arc::clone(aboard.exchange.place())),
-            None => self.between.place(),
+        let meeting = match &self.aboard {
+            Some(aboard) => Some(Arc::clone(aboard.exchange.meeting())),
+            None => self.between.meeting(),
         };
-        match place {
-            Some(place) => {
-                self.listener = Some(place.changed.listen());
+        match meeting {
+            Some(meeting) => {
+                self.listener = Some(meeting.changed.listen());
                 Poll::Ready(())
             }
             // The ticket says when there is.
@@ -204,7 +205,7 @@ impl Seat {
         if self.ticket.is_none() || self.aboard.as_ref().is_some_and(|aboard| !aboard.exchange.is_lost()) {
             return true;
         }
-        let current = self.between.place().and_then(|place| place.current());
+        let current = self.between.meeting().and_then(|meeting| meeting.current());
         // Of one that came to nothing the ticket will tell.
         current.filter(|current| !current.is_lost()).is_none_or(|current| self.board(current))
     }
@@ -218,13 +219,13 @@ impl Seat {
     }
 
     /// This caller is to lead.
-    fn lead(&mut self, duty: Box<dyn Duty>, role: Role, place: &Arc<Place>) -> Result<(), Error> {
+    fn lead(&mut self, duty: Box<dyn Duty>, role: Role, meeting: &Arc<Meeting>) -> Result<(), Error> {
         if self.alone || matches!(role, Role::Alone | Role::Overtook) {
             self.alone = true;
             self.part = Part::Alone;
-            return self.begin(duty, &Arc::new(Place::new()));
+            return self.begin(duty, &Arc::new(Meeting::new()));
         }
-        let current = place.current();
+        let current = meeting.current();
         if let (Some(aboard), Some(current)) = (&self.aboard, &current) {
             if Arc::ptr_eq(&aboard.exchange, current) && current.needs_a_leader() {
                 return match current.install(duty, &aboard.reader) {
@@ -236,9 +237,9 @@ impl Seat {
         match current.filter(|current| !current.has_ended()) {
             None => {
                 self.part = Part::Led;
-                self.begin(duty, place)
+                self.begin(duty, meeting)
             }
-            Some(current) if self.board(Arc::clone(&current)) => self.lead(duty, role, place),
+            Some(current) if self.board(Arc::clone(&current)) => self.lead(duty, role, meeting),
             Some(_) => {
                 // Nor can anybody else.
                 duty.forget();
@@ -249,20 +250,20 @@ impl Seat {
     }
 
     /// This caller, who is reading already, is to lead.
-    fn lead_on(&mut self, duty: Box<dyn Duty>, place: &Place) {
+    fn lead_on(&mut self, duty: Box<dyn Duty>, meeting: &Meeting) {
         let Some(Aboard { exchange, reader }) = &self.aboard else { return };
-        if exchange.needs_a_leader() && place.current().is_some_and(|current| Arc::ptr_eq(&current, exchange)) {
+        if exchange.needs_a_leader() && meeting.current().is_some_and(|current| Arc::ptr_eq(&current, exchange)) {
             let _ = exchange.install(duty, reader);
         }
         // Else the flight is, or will be, about another request, which this caller has no part in.
     }
 
     /// Sends its own request.
-    fn begin(&mut self, duty: Box<dyn Duty>, place: &Arc<Place>) -> Result<(), Error> {
+    fn begin(&mut self, duty: Box<dyn Duty>, meeting: &Arc<Meeting>) -> Result<(), Error> {
         let Some(send) = self.send.take() else { return Err(Error::Lagged) };
         self.leave_exchange();
-        let (exchange, reader) = Exchange::new(place, send(), duty, self.headers.clone(), &self.budget, self.alone);
-        place.put(&exchange);
+        let (exchange, reader) = Exchange::new(meeting, send(), duty, self.headers.clone(), &self.budget, self.alone);
+        meeting.put(&exchange);
         self.aboard = Some(Aboard { exchange, reader });
         Ok(())
     }

@@ -119,6 +119,7 @@ impl<S> Coalesce<S> {
     /// let client = CoalesceLayer::default().layer(Client { base: "https://example.org" });
     /// assert_eq!(client.get_ref().base, "https://example.org");
     /// ```
+    #[must_use]
     pub fn get_ref(&self) -> &S {
         &self.inner
     }
@@ -145,6 +146,7 @@ impl<S> Coalesce<S> {
     /// assert_eq!(pages.kept(), 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
     /// ```
+    #[must_use]
     pub fn kept(&self) -> usize {
         self.settings.budget.used()
     }

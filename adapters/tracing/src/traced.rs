@@ -56,7 +56,8 @@ impl<'g, K, V, R, S> Traced for Call<'g, K, V, R, S> {
 /// let flights: Group<u64, u64> = Group::builder().max_flights(1).build();
 /// let leader = flights.enter(&6);
 /// let call = flights.call().max_flights(2).traced(); // the options first
-/// assert_eq!(call.run_blocking(&7, || 42), Ok(42));
+/// assert_eq!(call.clone().run_blocking(&7, || 42), Ok(42));
+/// assert_eq!(call.run_blocking(&8, || 43), Ok(43)); // with spans of its own
 /// # drop(leader);
 /// ```
 #[must_use = "does nothing until a verb is called"]
@@ -180,8 +181,38 @@ impl<'g, K, V, R, S: BuildHasher> TracedCall<'g, K, V, R, S> {
         F: FnOnce() -> V,
         V: Clone,
     {
+        self.run_blocking_with_served(key, work).0
+    }
+
+    /// [`Call::run_blocking_with_served`], in spans.
+    ///
+    /// ```
+    /// use coflight::{Group, Role, Traced};
+    /// use tracing::Span;
+    /// # tracing_subscriber::fmt().with_writer(std::io::sink).init();
+    ///
+    /// let flights: Group<u64, Option<&str>> = Group::new();
+    /// let work = || Span::current().metadata().map(|span| span.name());
+    /// let (span, served) = flights.call().traced().run_blocking_with_served(&6, work);
+    /// assert_eq!((span?, served.role), (Some("coflight.flight"), Role::Led));
+    /// # Ok::<(), coflight::Error>(())
+    /// ```
+    ///
+    /// # Blocking
+    ///
+    /// As [`Group::run_blocking`](coflight_core::Group::run_blocking).
+    ///
+    /// # Errors
+    ///
+    /// As [`Call::run_blocking`], as the first of the two.
+    pub fn run_blocking_with_served<Q, F>(self, key: &Q, work: F) -> (Result<V, Error>, Served)
+    where
+        Q: ?Sized + AsKey<K>,
+        F: FnOnce() -> V,
+        V: Clone,
+    {
         let (call, span, ticket) = self.begin(Verb::RunBlocking);
-        span.in_scope(|| call.run_blocking(key, ticket.blocking(work)))
+        span.in_scope(|| call.run_blocking_with_served(key, ticket.blocking(work)))
     }
 }
 
@@ -400,6 +431,13 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         self.project().call.poll(cx).map(|(output, _)| output)
+    }
+}
+
+/// Each of the two makes a call with spans of its own.
+impl<K, V, R, S> Clone for TracedCall<'_, K, V, R, S> {
+    fn clone(&self) -> Self {
+        Self { call: self.call.clone() }
     }
 }
 

@@ -13,6 +13,7 @@ on_every_runtime!(
     a_long_body_that_all_have_read_is_freed,
     small_frames_are_not_free,
     flights_share_what_the_service_may_keep,
+    services_of_one_layer_share_what_they_may_keep,
     nothing_is_read_that_nobody_asks_for,
     a_flight_that_is_closed_by_a_follower_stays_closed,
 );
@@ -164,6 +165,21 @@ async fn flights_share_what_the_service_may_keep() {
     assert_eq!(origin.requests(), 10);
     drop(readers);
     assert_eq!(service.kept(), 0);
+}
+
+async fn services_of_one_layer_share_what_they_may_keep() {
+    let layer = CoalesceLayer::default();
+    let (service, mut arrivals, _) = Origin::behind(&layer);
+    let mut caller = asked(&service, get(&[])).await;
+    let feed = arrivals.next().answer(&[]);
+    feed.data("kept for newcomers");
+    let mut reader = now(&mut caller).await;
+    data(&mut reader).await.unwrap();
+    let kept = |layer: &CoalesceLayer| Origin::behind(layer).0.kept();
+    assert!(service.kept() > 0);
+    assert_eq!([kept(&layer), kept(&layer.clone())], [service.kept(); 2]);
+    // One that differs has a share of its own.
+    assert_eq!(kept(&layer.clone().header(None)), 0);
 }
 
 async fn nothing_is_read_that_nobody_asks_for() {
