@@ -252,7 +252,15 @@ impl Options {
             "key" => {
                 once(name, self.key.is_some())?;
                 let ty = typed(input)?;
-                self.key = Some(KeyOption { ty, expr: value(input, name)? });
+                let expr = value(input, name)?;
+                if is_literal(&expr) {
+                    return Err(Error::new_spanned(
+                        expr,
+                        "this key is the same for all calls: write an expression of the arguments, such as `(tenant, id)` or `format!(\"user:{id}\")`; \
+                         if they do not count, `skip(…)` them",
+                    ));
+                }
+                self.key = Some(KeyOption { ty, expr });
             }
             "skip" => {
                 let names;
@@ -380,6 +388,17 @@ fn value<T: Parse>(input: ParseStream<'_>, name: &Ident) -> Result<T> {
     }
     input.parse::<Token![=]>()?;
     input.parse()
+}
+
+/// Whether it is a literal, or made of nothing else. A string is most likely meant as a pattern, which there is not.
+fn is_literal(expr: &Expr) -> bool {
+    match expr {
+        Expr::Lit(_) => true,
+        Expr::Reference(reference) => is_literal(&reference.expr),
+        Expr::Paren(inner) => is_literal(&inner.expr),
+        Expr::Tuple(tuple) => !tuple.elems.is_empty() && tuple.elems.iter().all(is_literal),
+        _ => false,
+    }
 }
 
 /// `true`, if no value follows.

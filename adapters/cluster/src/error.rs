@@ -271,7 +271,6 @@ impl StdError for KeyError {
 /// # Ok(())
 /// # }
 /// ```
-#[non_exhaustive]
 pub enum TryError<E> {
     /// The work's own error.
     Work(SharedError<E>),

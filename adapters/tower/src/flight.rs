@@ -145,6 +145,8 @@ impl fmt::Display for FlightKey {
     }
 }
 
+// Else the compiler offers it to everybody whose key is wrong.
+#[diagnostic::do_not_recommend]
 impl AsKey<FlightKey> for HttpKey {
     fn matches(&self, key: &FlightKey) -> bool {
         *self == key.key
