@@ -99,7 +99,7 @@ impl<K, V> Group<K, V> {
         Self::builder().build()
     }
 
-    /// Everything that can be chosen.
+    /// Everything that can be chosen. Called without the runtime and the hasher, `Group::builder()`, which are among it.
     ///
     /// ```
     /// use coflight::{Group, registry};
@@ -138,7 +138,7 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     /// Leads or follows: if nobody runs the work for `key`, this caller runs `work`, in place; else it waits for the flight's result.
     ///
     /// The work is this caller's own future. It may borrow, need not be `Send`, and is not boxed. A follower's `work` is never
-    /// called, unless it takes over.
+    /// called, unless it takes over. `work` is a closure that returns a future: `|| async { … }`, or a function's name.
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
@@ -342,7 +342,8 @@ impl<K, V, R, S: BuildHasher> Group<K, V, R, S> {
     /// runs.
     ///
     /// Unlike the verbs that return futures it acts at once: before this returns a leader leads, and a follower is aboard, unless it was refused or has to wait for
-    /// the key (see [`Follower::key`](crate::Follower::key)).
+    /// the key (see [`Follower::key`](crate::Follower::key)). A task that holds a leader and asks for the same key waits for itself, for ever, unless it does so
+    /// [within](crate::Leader::within) it.
     ///
     /// ```
     /// # futures_lite::future::block_on(async {

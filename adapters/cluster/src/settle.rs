@@ -35,8 +35,6 @@ pub(crate) fn settle<K, V: Clone, En: Engine, R, S>(
         Ok(delivered) => return got(delivered),
         Err(Core::Work(undelivered)) => undelivered,
         Err(Core::Flight(error)) => return Settled::Failed(Error::Flight(error)),
-        // There is no other; the type may grow.
-        Err(_) => return Settled::Again,
     };
     Settled::Failed(match &*undelivered {
         Undelivered::Failed(delivered) => return got(delivered.clone()),

@@ -47,7 +47,6 @@ impl Connection {
             self.connecting.try_run(&number, || self.connect(number)).await.map_err(|error| match error {
                 TryError::Work(error) => error,
                 TryError::Flight(error) => SharedError::new(broken(&error)),
-                _ => SharedError::new(broken(&Error::Shutdown)),
             })?;
         Ok((connection, number))
     }

@@ -102,8 +102,8 @@ impl Tokio {
 
     /// Whichever runtime the caller is in, anew for each timer and each task. For a group that lives in a `static`, which may outlive any one runtime.
     ///
-    /// Its callers must all be in a tokio runtime: a timer panics outside of one, a task is dropped there, as if the runtime were shut down, and then its
-    /// callers run the work themselves. Runtimes whose time is paused each have a time of their own, so share no such group between them.
+    /// Its callers must all be in a tokio runtime. Outside of one there are no timers: tokio panics, its message is printed, and limits hold only whenever something else
+    /// wakes the caller. A task is dropped there, as if the runtime were shut down, and then its callers run the work themselves. Runtimes whose time is paused each have a time of their own, so share no such group between them.
     ///
     /// ```
     /// use std::sync::LazyLock;

@@ -83,7 +83,6 @@ impl From<TryError<BoxError>> for Error {
         match error {
             TryError::Work(error) => Self::Service(error),
             TryError::Flight(error) => Self::Flight(error),
-            other => Self::service(other.to_string()),
         }
     }
 }

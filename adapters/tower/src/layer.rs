@@ -319,7 +319,7 @@ impl CoalesceLayer {
     }
 
     /// The same, for services that must not fail, as those of axum's `Router::layer`: errors become responses, as
-    /// [`AnswerLayer`] says.
+    /// [`AnswerLayer`] says. Without it the compiler says there that `Infallible: From<coflight_tower::Error>` is not satisfied.
     ///
     /// ```
     /// # futures_lite::future::block_on(async {

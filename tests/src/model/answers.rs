@@ -22,7 +22,6 @@ pub fn fallible(result: Result<Id, TryError<Id>>, served: Option<Served>) -> Ans
             Ok(of) => Ok(Ok(of)),
             Err(TryError::Work(of)) => Ok(Err(of)),
             Err(TryError::Flight(error)) => Err(error),
-            Err(other) => unreachable!("{other:?}"),
         },
         served,
     )
