@@ -16,7 +16,7 @@ use crate::flight::FlightRef;
 use crate::runtime::Runtime;
 use crate::sync::{Arc, Lock};
 use crate::table::Table;
-use crate::time::{Alarm, Time};
+use crate::time::{self, Alarm, Time};
 use crate::waker_slot::{Taken, WakerSlot};
 
 /// Where a result is in the queue: the moment until which it lingers, and a number.
@@ -83,8 +83,9 @@ impl<K, V> Lingering<K, V> {
         Self { time, start, table, queue: Lock::new(queue), sweeper: WakerSlot::new() }
     }
 
-    pub(crate) fn now(&self) -> Duration {
-        self.time.now()
+    /// The time, if the clock does not panic: whoever lands must go on.
+    pub(crate) fn read(&self) -> Option<Duration> {
+        time::read(&*self.time)
     }
 
     /// Keeps a flight that has landed, and is listed, until then.
@@ -153,7 +154,7 @@ impl<K, V> Lingering<K, V> {
 
     /// Ends what has lingered long enough. Returns when to come again, if anything is left.
     fn sweep(&self) -> Option<Duration> {
-        let now = self.now();
+        let now = self.time.now();
         let (over, next, _waker) = self.queue.with(|queue| {
             let later = queue.flights.split_off(&(now.saturating_add(Duration::from_nanos(1)), 0));
             let over = core::mem::replace(&mut queue.flights, later);

@@ -169,7 +169,8 @@ impl<K, V> Terms<K, V> {
     /// Somebody leads from now on.
     pub(crate) fn led_anew(&self, now: Option<Duration>) {
         if self.overtake_after.is_some() {
-            self.changing.with(|changing| changing.led_since = now);
+            // If its clock cannot tell, the last time that it could: better too early than never.
+            self.changing.with(|changing| changing.led_since = now.or(changing.led_since));
         }
     }
 
@@ -182,11 +183,11 @@ impl<K, V> Terms<K, V> {
         self.beside.as_ref().map(|(_, overtaker)| overtaker)
     }
 
-    /// Until when, and where, a result that is ready now is to linger.
+    /// Until when, and where, a result that is ready now is to linger; not if its clock cannot tell.
     pub(crate) fn linger_until(&self, failed: bool) -> Option<(Duration, &Arc<Lingering<K, V>>)> {
         let failures = || self.config.as_ref().is_some_and(|config| config.linger_failures);
         let (linger, lingering) = self.linger.as_ref().filter(|_| !failed || failures())?;
-        Some((lingering.now().saturating_add(*linger), lingering))
+        Some((lingering.read()?.saturating_add(*linger), lingering))
     }
 
     /// Where its result lingers, if it is to.

@@ -22,7 +22,7 @@ fn doomed() -> (Builder<u32, u32, Doomed>, Doomed) {
 }
 
 /// Waits for a call that was polled before, so that it must be woken.
-fn within_the_deadline(call: Pin<Box<impl Future<Output = Result<u32, Error>>>>) -> Result<u32, Error> {
+fn within_the_deadline(call: Pin<Box<impl Future<Output = Result<u32, Error>> + ?Sized>>) -> Result<u32, Error> {
     let limit = blocking::wait_timeout(call, 10 * SECOND);
     limit.expect("the caller was never told")
 }
@@ -270,19 +270,34 @@ fn a_work_began_beside_the_task_of_an_overtaker_who_left() {
     assert!(most.load(Ordering::SeqCst) <= 1, "two works at once");
 }
 
-/// Promise 16: a result whose time could not be noted, because the clock panicked, was served for ever.
+/// Promise 16: a result whose time could not be noted, because the clock panicked, was served for ever. Promise 9: whoever drove a carried work was taken along, and the key
+/// was held for ever.
 #[test]
 fn a_clock_that_panicked_made_a_result_linger_for_ever() {
-    let (builder, runtime) = doomed();
-    let flights = builder.linger(SECOND).build();
-    let leader = flights.run(&1, || async {
-        *runtime.meanwhile.lock().unwrap() = Some(Box::new(|| panic!("the clock panics")));
-        1
-    });
-    assert!(catch_unwind(AssertUnwindSafe(|| block_on(leader))).is_err());
-    runtime.time.advance(2 * SECOND);
-    runtime.poll_all();
-    assert_eq!(block_on(flights.run(&1, || async { 2 })), Ok(2));
+    for verb in [Verb::Run, Verb::Relay, Verb::Spawn] {
+        let (builder, runtime) = doomed();
+        let flights = builder.linger(SECOND).build();
+        let meanwhile = Arc::clone(&runtime.meanwhile);
+        let work = move || async move {
+            *meanwhile.lock().unwrap() = Some(Box::new(|| panic!("the clock panics")));
+            1
+        };
+        let mut leader: Pin<Box<dyn Future<Output = _>>> = match verb {
+            Verb::Run => Box::pin(flights.run(&1, work)),
+            Verb::Relay => Box::pin(flights.relay(&1, work)),
+            _ => Box::pin(flights.spawn(&1, work)),
+        };
+        let answer = match poll_now(leader.as_mut()) {
+            Poll::Ready(answer) => answer,
+            Poll::Pending => {
+                runtime.poll_all();
+                within_the_deadline(leader)
+            }
+        };
+        assert_eq!(answer, Ok(1), "{verb:?}");
+        assert!(flights.is_empty() && !flights.contains(&1), "{verb:?}");
+        assert_eq!(block_on(flights.run(&1, || async { 2 })), Ok(2), "{verb:?}");
+    }
 }
 
 /// Promises 6 and 9: a clock that panicked while a newcomer took over left it aboard for ever, and with it the key and the follower.

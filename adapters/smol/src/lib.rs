@@ -43,7 +43,7 @@ impl Smol {
     }
 
     /// An executor of the user's own, which it does not keep: dropping the last `Arc` shuts it down, with all its tasks, and groups go on without it, as
-    /// [`Group::spawn`](coflight_core::Group::spawn) says.
+    /// [`Group::spawn`](coflight_core::Group::spawn) says. A call that spawns at that very moment may be the one that drops it.
     ///
     /// ```
     /// use std::sync::{Arc, Weak};
