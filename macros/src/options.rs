@@ -164,6 +164,7 @@ impl Options {
                 format!("`{verb}` is for `async fn`; a plain `fn` runs on its caller's thread"),
             ));
         }
+        self.check_key()?;
         let spawns = self.verb() == Verb::Spawn;
         if let (Some(detach), false) = (self.limit(&["detach"]), spawns) {
             return Err(Error::new(detach.name.span(), "`detach` is for work that is spawned: add `spawn`"));
@@ -189,6 +190,17 @@ impl Options {
             )),
             None => Ok(()),
         }
+    }
+
+    /// A key that is the same for all calls is a mistake, unless functions share a group, whose keys tell them apart. A string with braces is one there, too.
+    fn check_key(&self) -> Result<()> {
+        let Some(KeyOption { expr, .. }) = &self.key else { return Ok(()) };
+        let is_wrong = if self.group.is_some() { has_braces(expr) } else { is_literal(expr) };
+        if !is_wrong {
+            return Ok(());
+        }
+        let message = "this key is the same for all calls: write an expression of the arguments, such as `(tenant, id)` or `format!(\"user:{id}\")`";
+        Err(Error::new_spanned(expr, format!("{message}; if they do not count, `skip(…)` them")))
     }
 
     fn check_beside_group(&self) -> Result<()> {
@@ -252,15 +264,7 @@ impl Options {
             "key" => {
                 once(name, self.key.is_some())?;
                 let ty = typed(input)?;
-                let expr = value(input, name)?;
-                if is_literal(&expr) {
-                    return Err(Error::new_spanned(
-                        expr,
-                        "this key is the same for all calls: write an expression of the arguments, such as `(tenant, id)` or `format!(\"user:{id}\")`; \
-                         if they do not count, `skip(…)` them",
-                    ));
-                }
-                self.key = Some(KeyOption { ty, expr });
+                self.key = Some(KeyOption { ty, expr: value(input, name)? });
             }
             "skip" => {
                 let names;
@@ -390,15 +394,23 @@ fn value<T: Parse>(input: ParseStream<'_>, name: &Ident) -> Result<T> {
     input.parse()
 }
 
-/// Whether it is a literal, or made of nothing else. A string is most likely meant as a pattern, which there is not.
+/// Whether it is a literal, or made of nothing else.
 fn is_literal(expr: &Expr) -> bool {
     match expr {
         Expr::Lit(_) => true,
         Expr::Reference(reference) => is_literal(&reference.expr),
+        Expr::Unary(unary) => is_literal(&unary.expr),
         Expr::Paren(inner) => is_literal(&inner.expr),
+        // What a macro makes of a literal that it was given.
+        Expr::Group(inner) => is_literal(&inner.expr),
         Expr::Tuple(tuple) => !tuple.elems.is_empty() && tuple.elems.iter().all(is_literal),
         _ => false,
     }
+}
+
+/// Whether it is a string that is meant as a pattern, which there is not.
+fn has_braces(expr: &Expr) -> bool {
+    matches!(expr, Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) if text.value().contains('{'))
 }
 
 /// `true`, if no value follows.

@@ -4,7 +4,7 @@ use expect_test::{ExpectFile, expect_file};
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::options::{OPTIONS, Options};
+use crate::options::{Given, Kind, OPTIONS, Options};
 
 // `quote!` makes them to be given away.
 #[allow(clippy::needless_pass_by_value)]
@@ -115,13 +115,29 @@ fn a_marked_block() {
     check(quote!(), item, expect_file!["../expansions/marked_block.rs"]);
 }
 
+/// Each option that an error lists can be given, and is what the list says it is.
 #[test]
 fn every_option_that_is_listed_is_known() {
-    for (option, _) in OPTIONS {
-        if let Err(error) = syn::parse_str::<Options>(option) {
-            assert!(!error.to_string().starts_with("there is no option"), "{error}");
-        }
+    for (option, kind) in OPTIONS {
+        let value = match (option, kind) {
+            ("skip", _) => "(db)",
+            ("flights", _) => "= pub users",
+            ("runtime", _) => "= tokio",
+            ("hasher", _) => ": Hasher = hasher",
+            ("name", _) => "= \"users\"",
+            (_, Kind::Own) => "= of(id)",
+            (_, Kind::Limit(Given::Time) | Kind::Choice(Given::Time)) => "= \"5s\"",
+            (_, Kind::Limit(Given::Flag) | Kind::Choice(Given::Flag)) => "",
+            (_, Kind::Limit(_) | Kind::Choice(_)) => "= 5",
+        };
+        let text = if option == "crate" { "crate = coflight".to_owned() } else { format!("{option} {value}") };
+        let parsed = syn::parse_str::<Options>(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let counts = (parsed.limits.len(), parsed.choices.len());
+        let expected = match kind {
+            Kind::Own => (0, 0),
+            Kind::Limit(_) => (1, 0),
+            Kind::Choice(_) => (0, 1),
+        };
+        assert_eq!(counts, expected, "{text}");
     }
-    let unknown = syn::parse_str::<Options>("timeuot = 5").err().expect("there is none");
-    assert!(OPTIONS.iter().all(|(option, _)| unknown.to_string().contains(option)), "{unknown}");
 }
