@@ -128,7 +128,7 @@ impl<En: Engine, R: Runtime> Drop for Duty<En, R> {
             return;
         }
         let (link, lead, publication) = (Arc::clone(&self.link), self.lead.clone(), self.publication.take());
-        let forgotten = Arc::clone(&self.hooks.forgotten);
+        let (forgotten, keeping) = (Arc::clone(&self.hooks.forgotten), Arc::clone(&self.keeping));
         if publication.is_some() || matches!(self.keeping.state().status, Status::Ended(_)) {
             // Those aboard get it, whoever of them left. It is not for newcomers.
             forgotten();
@@ -140,7 +140,7 @@ impl<En: Engine, R: Runtime> Drop for Duty<En, R> {
                 let _ = time_out(&link, &lead).await;
             } else if let Some(publication) = publication {
                 let _ = publish(&link, &lead, publication, link.lease).await;
-            } else if let Ok(true) = resign(&link, &lead).await {
+            } else if let Ok(true) = resign(&link, &lead, &keeping).await {
                 // As above; nobody here had heard of it.
                 forgotten();
             }
@@ -167,9 +167,13 @@ fn tell_published<En: Engine, R: Runtime>(link: &Link<En, R>, lead: &Lead, publi
 }
 
 /// Gives the lease up. Returns whether the flight has an ending, so that there was nothing to give up.
-pub(crate) async fn resign<En: Engine, R: Runtime>(link: &Link<En, R>, lead: &Lead) -> Result<bool, EngineError> {
+pub(crate) async fn resign<En: Engine, R: Runtime>(
+    link: &Link<En, R>,
+    lead: &Lead,
+    keeping: &Keeping,
+) -> Result<bool, EngineError> {
     let ended = link.insist("resign", link.lease, || link.engine.resign(lead)).await?;
-    if !ended {
+    if !ended && keeping.resigned() {
         link.tell(ClusterEventKind::Resigned, &lead.name, Some(lead.token));
     }
     Ok(ended)

@@ -30,6 +30,8 @@ pub(crate) struct State {
     wanted: bool,
     /// The work is done, and its result on the way.
     publishing: bool,
+    /// It was given up, and that was told.
+    resigned: bool,
     /// The callers of its own process have left.
     carried_on: bool,
     /// When the engine last answered, and whether somebody elsewhere waited by then.
@@ -75,6 +77,7 @@ impl Keeping {
             finished: false,
             wanted: false,
             publishing: false,
+            resigned: false,
             carried_on: false,
             followed: None,
         };
@@ -176,10 +179,17 @@ impl Keeping {
     /// A lease is held again, as if nothing had been.
     pub(crate) fn held(&self, valid_until: Duration) {
         let mut state = self.state();
-        (state.valid_until, state.asked, state.followed) = (valid_until, None, None);
+        (state.valid_until, state.asked, state.followed, state.resigned) = (valid_until, None, None, false);
         let was = std::mem::replace(&mut state.status, Status::Held);
         drop(state);
         drop(was);
+    }
+
+    /// It is given up. Whether that is news: not if it was before, nor if it was somebody else's by then.
+    pub(crate) fn resigned(&self) -> bool {
+        let mut state = self.state();
+        let before = std::mem::replace(&mut state.resigned, true);
+        !before && !matches!(state.status, Status::Lost)
     }
 
     /// Whether it is to be renewed without waiting for a beat. Asked after [listening](Self::listen_wake).

@@ -71,7 +71,7 @@ impl<En: Engine, R: Runtime> Renewing<En, R> {
             }
             if !self.keeping.is_driven(sent, link.beat()) {
                 // Somebody else is to go on, without waiting for the lease to run out.
-                let _ = resign(link, &self.lead).await;
+                let _ = resign(link, &self.lead, &self.keeping).await;
                 return Some(Status::Lost);
             }
             let limit = link.patience.min(link.beat());
