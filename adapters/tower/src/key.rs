@@ -162,7 +162,8 @@ fn add_header(parts: &mut Vec<u8>, kind: &[u8], name: &HeaderName, headers: &Hea
 /// - The key holds the method, the scheme, the authority, path and query, and **every header** with all its values in their order, but for those of
 ///   the connection (`connection`, `keep-alive`, `proxy-connection`) and those [left out](Self::ignore) explicitly. So a request that carries credentials, under whatever
 ///   name, is only ever shared with one that carries the same ones.
-/// - It also holds which of the headers that are there `connection` names: whatever passes the request on without them answers another question.
+/// - It also holds which headers `connection` names, but for those that nobody passes on (`close`, `keep-alive`, `te` and the like): whatever passes the request on without
+///   them asks another question. Also those that are not there, because a layer behind this one may add them.
 ///
 /// What is not in the head of a request it cannot see: **if a client's certificate, its address, or what a layer in front found out says who
 /// asks, [add](Self::also) it.** So with whatever takes a part of the path away before this layer, other than axum's `nest`, whose original path is
@@ -288,7 +289,8 @@ impl KeyPolicy {
             add_header(&mut parts, b"header", name, &request.headers);
         }
         for name in stripped(&request.headers) {
-            add(&mut parts, b"connection");
+            // No name of a header, so that nothing that was added with one can be taken for it.
+            add(&mut parts, b"\0connection");
             add(&mut parts, name.as_str().as_bytes());
         }
         for also in &self.also {
@@ -337,15 +339,15 @@ impl fmt::Debug for KeyPolicy {
     }
 }
 
-/// The headers that are there, and are not passed on because `connection` names them: each once, in the order of their names. Without those that are not passed
-/// on in any case, so that `close`, `keep-alive` and `te` make no difference.
+/// The headers that are not passed on because `connection` names them, also if they are added later: each once, in the order of their names. Without those that are not
+/// passed on in any case, so that `close`, `keep-alive` and `te` make no difference.
 fn stripped(headers: &HeaderMap) -> Vec<HeaderName> {
     // By bytes, so that a value of which a part cannot be read hides nothing.
     let named =
         headers.get_all(header::CONNECTION).iter().flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
     let mut names: Vec<_> = named
         .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
-        .filter(|name| headers.contains_key(name) && !OF_THE_CONNECTION.contains(name) && *name != header::TE)
+        .filter(|name| !OF_THE_CONNECTION.contains(name) && *name != header::TE && name.as_str() != "close")
         .collect();
     names.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
     names.dedup();
