@@ -85,7 +85,7 @@ need_tool() {
     # In a folder of its own, so that the target folder of this project stays what it is.
     local folder
     folder=$(mktemp -d)
-    CARGO_TARGET_DIR=$folder cargo install --quiet --locked --root "${CARGO_HOME:-$HOME/.cargo}" "$1@$2" || exit 3
+    CARGO_TARGET_DIR=$folder cargo install --quiet --locked --root "${CARGO_HOME:-$HOME/.cargo}" "$1@$2" || { rm -rf "$folder"; exit 3; }
     rm -rf "$folder"
     export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 }

@@ -14,11 +14,13 @@ rm -rf "$out"
 mkdir -p "$out"
 started=()
 # Where PostgreSQL keeps its data, once there is such a folder, and what its programs are run as.
-cluster='' postgres='' owner=$(id -un)
+cluster='' postgres='' owner=$(id -un 2>/dev/null || id -u)
 as_owner() {
-    if [ "$(id -un)" = "$owner" ]; then "$@"; else runuser -u "$owner" -- "$@"; fi
+    if [ "$owner" != postgres ] || [ "$(id -u)" != 0 ]; then "$@"; else runuser -u "$owner" -- "$@"; fi
 }
 clean_up() {
+    # The browser, which does not go with its driver.
+    [ -z "${session:-}" ] || curl -s -m 5 -X DELETE "http://127.0.0.1:$port/session/$session" >/dev/null || true
     for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done
     wait
     [ -n "$cluster" ] || return 0
@@ -271,7 +273,8 @@ service actix "$bin/actix" 127.0.0.1:0
 
 step "the web services on PostgreSQL"
 find_postgres() {
-    ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -n 1 || true
+    # The server: the client alone has such a folder, too.
+    ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null | tail -n 1 | xargs -r dirname || true
 }
 postgres=$(find_postgres)
 if [ -z "$postgres" ]; then
@@ -282,7 +285,7 @@ fi
 # PostgreSQL does not run as root.
 [ "$(id -u)" != 0 ] || owner=postgres
 cluster=$(mktemp -d)
-[ "$(id -un)" = "$owner" ] || chown "$owner" "$cluster"
+[ "$(id -u)" != 0 ] || chown "$owner" "$cluster"
 as_owner "$postgres/initdb" -D "$cluster/data" -U coflight --auth=trust >/dev/null
 # On a socket in its own folder, which nobody else can open.
 as_owner "$postgres/pg_ctl" -D "$cluster/data" -o "-c listen_addresses='' -k $cluster -c fsync=off" -l "$cluster/log" -w start >/dev/null

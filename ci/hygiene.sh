@@ -44,7 +44,9 @@ selected=()
 for package in $(published); do selected+=(-p "$package"); done
 CARGO_TARGET_DIR=target/hygiene RUSTDOCFLAGS="-D warnings --cfg docsrs" nightly doc --quiet --no-deps --all-features "${selected[@]}"
 # Of the group's methods only those say so that are.
-wrong=$(grep -o 'Available on[^.]*crate feature[^.]*' target/hygiene/doc/coflight/struct.Group.html | grep -v '<code>std</code>' || true)
+page=target/hygiene/doc/coflight/struct.Group.html
+[ -s "$page" ] || { echo "error: there is no $page" >&2; exit 3; }
+wrong=$(grep -o 'Available on[^.]*crate feature[^.]*' "$page" | grep -v '<code>std</code>' || true)
 [ -z "$wrong" ] || { printf 'error: methods of a group are said to need a feature:\n%s\n' "$wrong" >&2; exit 1; }
 
 step "public items"
@@ -53,6 +55,7 @@ need_tool cargo-public-api 0.52.0
 nightly --version >/dev/null
 mkdir -p docs/api
 new=$(mktemp -d)
+trap 'rm -rf "$new"' EXIT
 published | while read -r package; do
     CARGO_TARGET_DIR=target/hygiene nightly --quiet public-api -sss --color never -p "$package" --all-features >"$new/$package.txt" 2>"$new/log" || {
         cat "$new/log" >&2
@@ -68,7 +71,6 @@ else
         exit 1
     }
 fi
-rm -rf "$new"
 
 step "public items: each has an example"
 need jq jq
@@ -82,4 +84,5 @@ for json in target/hygiene/doc/coflight*.json; do
     total=$((total + $(grep -c . <<<"$items" || true)))
 done
 [ -z "$without" ] || { printf 'error: these have no example:\n%s' "$without" >&2; exit 1; }
+[ "$total" -gt 0 ] || { echo "error: found no public item" >&2; exit 3; }
 echo "  $total items"

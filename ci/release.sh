@@ -25,12 +25,14 @@ step "1. nothing left uncommitted"
 
 step "2. version $version everywhere"
 [ "$1" = --dry-run ] || [ "$1" = "$version" ] || { echo "error: Cargo.toml says $version, not $1" >&2; exit 1; }
-grep -q '^repository = ' Cargo.toml || {
-    echo "Cargo.toml has no [workspace.package] repository, from which registries take the README's links and pictures"
-    [ "$1" = --dry-run ] || { echo "error: write it there, and \`repository.workspace = true\` into each package" >&2; exit 1; }
-}
 grep -qF "$heading" CHANGELOG.md || { echo "error: CHANGELOG.md has no heading '$heading'" >&2; exit 1; }
-versions=$(cargo metadata --no-deps --format-version 1 | jq -r --args '.packages[] | select(.name as $n | $ARGS.positional | index($n)) | .version' "${packages[@]}" | sort -u)
+metadata=$(cargo metadata --no-deps --format-version 1 | jq --args '[.packages[] | select(.name as $n | $ARGS.positional | index($n))]' "${packages[@]}")
+homeless=$(jq -r '.[] | select(.repository == null) | .name' <<<"$metadata" | xargs)
+[ -z "$homeless" ] || {
+    homeless="these packages have no \`repository\`, from which registries take the README's links and pictures: $homeless"
+    [ "$1" = --dry-run ] || { echo "error: $homeless" >&2; exit 1; }
+}
+versions=$(jq -r '.[].version' <<<"$metadata" | sort -u)
 [ "$versions" = "$version" ] || { printf 'error: packages have other versions:\n%s\n' "$versions" >&2; exit 1; }
 
 step "3. hygiene"
@@ -42,6 +44,7 @@ export CARGO_TARGET_DIR=$PWD/target/release-checks
 cargo hack --quiet check -p coflight --lib --feature-powerset --depth 2 --exclude-features default
 # As users get them: what only tests and examples depend on would ask for newer ones.
 oldest=$(mktemp -d)
+trap 'rm -rf "$oldest"' EXIT
 git archive HEAD | tar -x -C "$oldest"
 (
     cd "$oldest"
@@ -54,7 +57,6 @@ git archive HEAD | tar -x -C "$oldest"
     nightly update --quiet -Z direct-minimal-versions
     cargo check --quiet --lib --all-features
 )
-rm -rf "$oldest"
 
 step "5. nothing that programs rely on is gone"
 last=$(git describe --tags --abbrev=0 --match 'v*' 2>/dev/null || true)
@@ -69,7 +71,8 @@ step "6. every package builds from what is in it"
 cargo publish --quiet --dry-run "${selected[@]}"
 
 if [ "$1" = --dry-run ]; then
-    printf '\nready, but for the last step: cargo publish %s && git tag v%s\n' "${selected[*]}" "$version"
+    printf '\nall of it passed, but for the last step, which ci/release.sh %s takes\n' "$version"
+    [ -z "$homeless" ] || printf 'before that: %s\n' "$homeless"
     exit
 fi
 step "7. published"

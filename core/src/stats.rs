@@ -52,7 +52,7 @@ pub struct Stats {
     pub abandoned: u64,
     /// Flights whose leader [released](crate::Leader::release) its followers.
     pub released: u64,
-    /// Followers, or newcomers, who took over from a leader that left.
+    /// Followers, or newcomers, who took over from a leader that left, or whose work failed and is [retried](crate::OnFailure::Retry).
     pub handovers: u64,
     /// Followers who started their own work beside that of a slow leader; see [`overtake_after`](crate::Builder::overtake_after).
     pub overtakes: u64,
