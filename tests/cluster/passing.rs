@@ -73,7 +73,11 @@ pub(crate) async fn pass_until(lab: &Lab, at_most: Duration, what: &str, mut hol
     }
 }
 
-/// Lets time pass until something holds, but not a moment more than a limit, in steps, at each of which everyone who is to wake does: so many are asleep
+/// Who asks the engine on a thread of its own has a timer for that, too, and is taken for asleep: then time moves on before it sleeps, and it wakes as much later. A quarter of a beat
+/// is how long it waits after a look that failed.
+const SLACK: Duration = BEAT.checked_div(2).expect("a beat has halves");
+
+/// Lets time pass until something holds, but not more than a limit and [`SLACK`], in steps, at each of which everyone who is to wake does: so many are asleep
 /// again, and the work was shown to be driven. Returns how much time that took.
 pub(crate) async fn pass_asleep(
     lab: &Lab,
@@ -86,7 +90,7 @@ pub(crate) async fn pass_asleep(
     loop {
         lab.until(|| holds() || lab.time().timers() >= sleepers).await;
         let passed = lab.time().now() - began;
-        if passed >= limit {
+        if passed >= limit + SLACK {
             lab.until(&mut holds).await;
         }
         if holds() {
@@ -95,7 +99,7 @@ pub(crate) async fn pass_asleep(
         if let Some(job) = job {
             job.shown(lab).await;
         }
-        lab.time().advance((limit - passed).min(Duration::from_millis(5)));
+        lab.time().advance((limit + SLACK - passed).min(Duration::from_millis(5)));
     }
 }
 
