@@ -60,17 +60,8 @@ async fn a_leader_that_vanished_is_replaced_within_a_lease(lab: Lab) {
 async fn a_leader_that_is_not_polled_is_replaced_within_a_lease(lab: Lab) {
     let engine = engine(&lab);
     let [a, b]: [Process<u32>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
-    let (stuck, work) = (Job::default(), Job::default());
-    let mut parked = boarded(call(By::Run, &a, KEY, stuck.value(1)));
-    lab.until(|| poll_now(parked.as_mut()).is_pending() && stuck.begun() == 1).await;
-    work.gate.open();
-    let follower = lab.start(call(By::Run, &b, KEY, work.value(2)));
-    lab.until(|| b.cluster_stats().followed == 1).await;
-    // One renews, one looks.
-    pass_asleep(&lab, 2 * BEAT, 2, None, || work.begun() == 1).await;
-    assert_eq!(follower.await.returned().0.unwrap(), 2);
-    // Its process resigned in its stead.
-    lab.until(|| a.cluster_stats().resigned == 1).await;
+    let stuck = Job::default();
+    let parked = not_polled(&lab, &a, &b, &stuck).await;
     // It is polled again when all is over: nobody leads, so it goes on where it was, for whoever comes.
     stuck.gate.open();
     assert_eq!(lab.start(parked).await.returned().0.unwrap(), 1);

@@ -125,17 +125,7 @@ async fn a_leader_that_is_dropped_after_its_process_resigned_did_so_once(lab: La
     let kinds = Kinds::default();
     let a: Process<u32, Fronted> = building(&lab, &engine, "a").watch(kinds.clone()).build();
     let b: Process<u32, Fronted> = process(&lab, &engine, "b");
-    let (stuck, work) = (Job::default(), Job::default());
-    let mut parked = boarded(call(By::Run, &a, KEY, stuck.value(1)));
-    lab.until(|| poll_now(parked.as_mut()).is_pending() && stuck.begun() == 1).await;
-    work.gate.open();
-    let follower = lab.start(call(By::Run, &b, KEY, work.value(2)));
-    lab.until(|| b.cluster_stats().followed == 1).await;
-    // One renews, one looks.
-    pass_asleep(&lab, 2 * BEAT, 2, None, || work.begun() == 1).await;
-    assert_eq!(follower.await.returned().0.unwrap(), 2);
-    lab.until(|| a.cluster_stats().resigned == 1).await;
-    drop(parked);
+    drop(not_polled(&lab, &a, &b, &Job::default()).await);
     settle(&lab, engine, [a, b]).await;
     let told = kinds.0.lock().unwrap().clone();
     assert_eq!(told.iter().filter(|kind| **kind == ClusterEventKind::Resigned).count(), 1, "{told:?}");

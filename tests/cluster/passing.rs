@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use coflight::cluster::InProcess;
+use coflight::cluster::{Engine, Error, InProcess, Served};
 use coflight_tests::*;
 
 use crate::common::*;
@@ -101,6 +101,26 @@ pub(crate) async fn pass_asleep(
         }
         lab.time().advance((limit + SLACK - passed).min(Duration::from_millis(5)));
     }
+}
+
+/// A caller of `a` whose work was begun, and which nobody polled since: its process resigned in its stead, and `b` has done the work.
+pub(crate) async fn not_polled<En: Engine>(
+    lab: &Lab,
+    a: &Process<u32, En>,
+    b: &Process<u32, En>,
+    stuck: &Job,
+) -> Pin<Box<Call<(Result<u32, Error>, Served)>>> {
+    let work = Job::default();
+    let mut parked = boarded(call(By::Run, a, KEY, stuck.value(1)));
+    lab.until(|| poll_now(parked.as_mut()).is_pending() && stuck.begun() == 1).await;
+    work.gate.open();
+    let follower = lab.start(call(By::Run, b, KEY, work.value(2)));
+    lab.until(|| b.cluster_stats().followed == 1).await;
+    // One renews, one looks.
+    pass_asleep(lab, 2 * BEAT, 2, None, || work.begun() == 1).await;
+    assert_eq!(follower.await.returned().0.unwrap(), 2);
+    lab.until(|| a.cluster_stats().resigned == 1).await;
+    parked
 }
 
 /// What a caller gets, as [`pass_asleep`] has time pass.
