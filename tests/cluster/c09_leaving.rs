@@ -1,6 +1,7 @@
 //! Promise 9: leaving is free: whoever leaves, in whatever process, others get their result, and a work that nobody waits for any more is dropped.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use coflight::cluster::{Outage, Place};
 use coflight_tests::*;
@@ -13,6 +14,7 @@ matrix!(
     a_carried_work_goes_on_for_callers_elsewhere,
     a_carried_work_asks_once_who_waits,
     a_carried_work_ends_with_the_last_one_elsewhere,
+    a_carried_work_that_cannot_lead_again_is_dropped,
     a_work_for_nobody_is_dropped_at_once,
     followers_that_leave_change_nothing,
     who_leaves_before_the_engine_answers_strands_nobody,
@@ -137,6 +139,39 @@ async fn a_carried_work_ends_with_the_last_one_elsewhere(lab: Lab) {
     }
 }
 
+/// It lost its lease, and the engine is down from then on: whether anybody waits, nobody knows.
+async fn a_carried_work_that_cannot_lead_again_is_dropped(lab: Lab) {
+    for by in CARRIED {
+        idle(&lab).await;
+        let (is_down, told) = (Arc::new(AtomicBool::new(false)), AtomicBool::new(false));
+        let down = Arc::clone(&is_down);
+        let engine = Fronted::new(&engine(&lab), move |operation, _| {
+            let last = || operation == "renew" && !told.swap(true, Ordering::SeqCst);
+            if !down.load(Ordering::SeqCst) || last() { Fate::Answered } else { Fate::Failed }
+        });
+        let [a, b]: [Process<u32, Fronted>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
+        let work = Job::default();
+        let leader = lab.start(call(by, &a, KEY, work.value(1)));
+        lab.until(|| work.begun() == 1).await;
+        let follower = lab.start(call(By::Run, &b, KEY, never));
+        lab.until(|| b.cluster_stats().followed == 1).await;
+        leader.abort();
+        assert!(matches!(leader.await, Ended::Dropped));
+        lab.until(|| a.cluster_stats().continued == 1).await;
+        follower.abort();
+        assert!(matches!(follower.await, Ended::Dropped));
+        work.shown(&lab).await;
+        // The task that renews.
+        lab.until(|| b.is_empty() && lab.time().timers() == 1).await;
+        engine.behind.flush();
+        is_down.store(true, Ordering::SeqCst);
+        pass_asleep(&lab, BEAT + PATIENCE, 1, None, || work.gone() == 1).await;
+        let stats = a.cluster_stats();
+        assert_eq!((stats.led, stats.lease_lost, stats.engine_down), (1, 1, 1), "{by:?}");
+        settle(&lab, engine, [a, b]).await;
+    }
+}
+
 async fn a_work_for_nobody_is_dropped_at_once(lab: Lab) {
     for by in VERBS {
         let engine = engine(&lab);
@@ -202,7 +237,7 @@ async fn who_leaves_before_the_engine_answers_strands_nobody(lab: Lab) {
             lab.until(|| engine.behind.operations() >= 1).await;
             drop(joins);
             engine.behind.set_outage(None);
-            let (value, served) = passing(&lab, lab.start(call(by, &b, KEY, |_| async { 2 }))).await.0;
+            let (value, served) = within(&lab, BEAT, 1, None, lab.start(call(by, &b, KEY, |_| async { 2 }))).await;
             assert_eq!((value.unwrap(), served.trip.unwrap().place), (2, Place::Here), "{by:?} {outage:?}");
             assert!(lab.time().now() - before < LEASE, "{by:?} {outage:?}: nobody waits for a lease to run out");
             settle(&lab, engine, [a, b]).await;
@@ -222,7 +257,10 @@ async fn who_leaves_before_a_lost_answer_strands_nobody(lab: Lab) {
             lab.until(|| poll_now(joins_now.as_mut()).is_pending() && !engine.behind.is_empty()).await;
             let before = lab.time().now();
             drop(joins_now);
-            let (value, served) = passing(&lab, lab.start(call(by, &b, KEY, |_| async { 2 }))).await.0;
+            // What it left behind has asked, too.
+            lab.until(|| engine.behind.operations() >= 2).await;
+            let caller = lab.start(call(by, &b, KEY, |_| async { 2 }));
+            let (value, served) = within(&lab, PATIENCE, 2, None, caller).await;
             assert_eq!((value.unwrap(), served.trip.unwrap().place), (2, Place::Here), "{by:?} {lost}");
             assert!(lab.time().now() - before < LEASE, "{by:?} {lost}: nobody waits for the lease to run out");
             settle(&lab, engine, [a, b]).await;

@@ -206,6 +206,7 @@ impl Keeping {
     pub(crate) fn unlease(&self) {
         let was = std::mem::replace(&mut self.state().status, Status::Unleased);
         drop(was);
+        self.changed.notify(usize::MAX);
     }
 
     /// Whether the work is driven. It is asked to show that; if it did not for `grace`, it is not polled again before its lease is given up.
