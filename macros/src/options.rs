@@ -229,7 +229,8 @@ impl Options {
     }
 
     fn parse_one(&mut self, input: ParseStream<'_>) -> Result<()> {
-        let name = input.call(Ident::parse_any)?;
+        let expected = "an option was expected, such as `timeout = \"5s\"`; what the group is called is one of them, `name = \"…\"`";
+        let name = input.call(Ident::parse_any).map_err(|error| Error::new(error.span(), expected))?;
         let word = name.to_string();
         if let Some(verb) = Verb::of(&word) {
             if self.verb.is_some() {

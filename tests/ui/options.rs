@@ -60,4 +60,9 @@ async fn no_one_group(id: u64, work: impl Fn() -> u64) -> u64 {
     id + work()
 }
 
+#[coalesce("users")]
+async fn no_option(id: u64) -> u64 {
+    id
+}
+
 fn main() {}

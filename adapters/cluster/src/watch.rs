@@ -1,5 +1,6 @@
 //! What a cluster group does beyond its own process: counted, and told to observers.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -234,6 +235,7 @@ impl<F: Fn(&ClusterEvent<'_>) + Send + Sync> ClusterObserver for F {
 /// let _ = futures_lite::future::zip(here.run("life", work), there.run("life", work)).await;
 /// let (here, there) = (here.cluster_stats(), there.cluster_stats());
 /// assert_eq!((here.led, here.published, there.followed, there.answered), (1, 1, 1, 1));
+/// assert!(there.to_string().starts_with("0 led, 0 succeeded, 1 followed, 0 lingered, 0 alone; "));
 /// # Ok(())
 /// # }
 /// ```
@@ -256,6 +258,19 @@ pub struct ClusterStats {
     pub unreadable: u64,
     pub engine_down: u64,
     pub engine_up: u64,
+}
+
+impl fmt::Display for ClusterStats {
+    /// One line for a log, with what tells most.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { led, succeeded, followed, lingered, alone, .. } = self;
+        write!(f, "{led} led, {succeeded} succeeded, {followed} followed, {lingered} lingered, {alone} alone; ")?;
+        let Self { published, answered, lease_lost, engine_down, .. } = self;
+        write!(
+            f,
+            "{published} published, {answered} answered, {lease_lost} leases lost, engine down {engine_down} times"
+        )
+    }
 }
 
 /// Counts, and tells.
