@@ -45,6 +45,7 @@ async fn whoever_is_not_told_looks_within_a_beat(lab: Lab) {
         let follower = lab.start(call(by, &b, KEY, never));
         lab.until(|| b.cluster_stats().followed == 1).await;
         beats(&lab, &engine, 2, 2, Some(&work)).await;
+        lab.until(|| lab.time().timers() == 2).await;
         work.gate.open();
         assert_eq!(leader.await.returned().0.unwrap(), 1);
         // Only the follower is left, and sleeps.

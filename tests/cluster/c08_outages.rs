@@ -32,7 +32,7 @@ async fn each_process_carries_on_for_itself(lab: Lab) {
             let callers = [(); 2].map(|()| lab.start(call(by, process, KEY, alone)));
             lab.until(|| process.stats().calls() == 2).await;
             let [first, second] = callers;
-            let (value, served) = within(&lab, PATIENCE, behind + 1, None, first).await;
+            let (value, served) = found_down(&lab, process, behind + 1, first).await;
             let trip = served.trip.unwrap();
             assert_eq!(
                 (value.unwrap(), trip.place, trip.token, &*trip.process),
@@ -72,7 +72,7 @@ async fn each_process_refuses(lab: Lab) {
         let callers = [(); 2].map(|()| lab.start(call(by, &a, KEY, never)));
         lab.until(|| a.stats().calls() == 2).await;
         let [first, second] = callers;
-        let (result, served) = within(&lab, PATIENCE, 1, None, first).await;
+        let (result, served) = found_down(&lab, &a, 1, first).await;
         assert_eq!(served.trip, None);
         unavailable(result, outage);
         unavailable(second.await.returned().0, outage);
@@ -92,7 +92,7 @@ async fn one_finds_out_whether_the_engine_is_back(lab: Lab) {
         let engine = Fronted::watched(&lab);
         engine.behind.set_outage(Outage::Silent);
         let a: Process<u32, Fronted> = process(&lab, &engine, "a");
-        within(&lab, PATIENCE, 1, None, lab.start(call(by, &a, KEY, |_| async { 1 }))).await.0.unwrap();
+        found_down(&lab, &a, 1, lab.start(call(by, &a, KEY, |_| async { 1 }))).await.0.unwrap();
         for behind in 1..3 {
             lab.time().advance(PATIENCE);
             let trial = lab.start(call(by, &a, "trial", |_| async { 2 }));
@@ -121,7 +121,7 @@ async fn processes_share_again_when_the_engine_is_back(lab: Lab) {
             ["a", "b"].map(|name| building(&lab, &engine, name).on_outage(choice).build());
         for (behind, process) in [&a, &b].into_iter().enumerate() {
             let caller = lab.start(call(By::Run, process, KEY, |_| async { 0 }));
-            let (value, _) = within(&lab, PATIENCE, behind + 1, None, caller).await;
+            let (value, _) = found_down(&lab, process, behind + 1, caller).await;
             assert_eq!(value.is_ok(), choice == OnOutage::CarryOn);
         }
         engine.behind.set_outage(None);

@@ -87,7 +87,8 @@ async fn a_forget_is_heard_within_a_beat_if_nobody_is_told(lab: Lab) {
     lab.until(|| lab.time().timers() == 2).await;
     assert!(a.contains(KEY) && b.contains(KEY), "they do not know yet");
     lab.time().advance(BEAT);
-    lab.until(|| !a.contains(KEY) && !b.contains(KEY)).await;
+    // Both are asleep again.
+    lab.until(|| !a.contains(KEY) && !b.contains(KEY) && lab.time().timers() == 2).await;
     work.gate.open();
     assert_eq!(leader.await.returned().0.unwrap(), 1);
     lab.time().advance(BEAT);

@@ -12,15 +12,19 @@ use crate::common::*;
 /// Lets beats pass, in each of which so many processes ask the engine, because they renew, or look.
 pub(crate) async fn beats(lab: &Lab, engine: &InProcess, beats: usize, processes: usize, job: Option<&Job>) {
     for _ in 0..beats {
-        // All of them are asleep,
+        // Nobody is taken for one that does not drive its work,
+        if let Some(job) = job {
+            job.shown(lab).await;
+        }
+        // all of them are asleep,
         lab.until(|| lab.time().timers() >= processes).await;
         let before = engine.operations();
         lab.time().advance(BEAT);
         // and have been awake.
         lab.until(|| engine.operations() >= before + processes as u64).await;
-        if let Some(job) = job {
-            job.shown(lab).await;
-        }
+    }
+    if let Some(job) = job {
+        job.shown(lab).await;
     }
 }
 
@@ -47,29 +51,23 @@ pub(crate) async fn passing<T>(lab: &Lab, mut caller: Task<T>) -> (T, Duration) 
     }
 }
 
-/// Lets a time pass, in steps, each of which is given the chance to be noticed, until something holds; at most this long, and a little for what is noticed
-/// late because the machine does other things. Nothing fails because it comes late: what is to come in time is for [`pass_asleep`].
-pub(crate) async fn pass_until(lab: &Lab, at_most: Duration, what: &str, mut holds: impl FnMut() -> bool) -> Duration {
+/// Lets a time pass, in steps, each of which is given the chance to be noticed, until something holds: after this long, or up to four times that, because what
+/// is begun late is over late. Such steps take longer, so that no machine is busy enough to need more of them. What is to come in time is for [`pass_asleep`].
+pub(crate) async fn pass_until(lab: &Lab, expected: Duration, what: &str, mut holds: impl FnMut() -> bool) {
     let began = lab.time().now();
-    let step = at_most / 60;
     loop {
         for _ in 0..5 {
             if holds() {
-                return lab.time().now() - began;
+                return;
             }
             std::thread::yield_now();
             yield_now().await;
         }
-        // Whoever runs on a thread of its own needs real time.
-        std::thread::sleep(Duration::from_millis(1));
         let passed = lab.time().now() - began;
-        if passed >= at_most * 3 / 2 {
-            // Whoever has not noticed by then, though all that it needs has happened, does without more of it.
-            eprintln!("{what}: not after {passed:?}");
-            lab.until(&mut holds).await;
-            return passed;
-        }
-        lab.time().advance(step);
+        assert!(passed < 4 * expected, "{what}: not after {passed:?}");
+        // Whoever runs on a thread of its own needs real time.
+        std::thread::sleep(Duration::from_millis(if passed < expected { 1 } else { 20 }));
+        lab.time().advance(expected / 60);
     }
 }
 
@@ -121,6 +119,18 @@ pub(crate) async fn not_polled<En: Engine>(
     assert_eq!(follower.await.returned().0.unwrap(), 2);
     lab.until(|| a.cluster_stats().resigned == 1).await;
     parked
+}
+
+/// What the first caller of a process gets who learns that the engine is down: no more time passes than that takes.
+pub(crate) async fn found_down<T, V: Clone + Send + Sync + 'static>(
+    lab: &Lab,
+    process: &Process<V, Fronted>,
+    sleepers: usize,
+    caller: Task<T>,
+) -> T {
+    let is_down = || process.cluster_stats().engine_down == 1;
+    pass_asleep(lab, PATIENCE, sleepers, None, is_down).await;
+    caller.await.returned()
 }
 
 /// What a caller gets, as [`pass_asleep`] has time pass.

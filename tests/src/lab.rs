@@ -17,6 +17,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::executor::HandExecutor;
+use crate::late;
 use crate::runtime::AnyRuntime;
 use crate::time::VirtualTime;
 use crate::watch::with_deadline;
@@ -237,7 +238,7 @@ impl Lab {
             };
             let _ = sender.send(end);
         };
-        self.place(task);
+        self.place(late::polled(task));
         Task { ended, abort }
     }
 

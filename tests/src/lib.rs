@@ -8,6 +8,7 @@ pub mod compile_fail;
 mod executor;
 mod gate;
 mod lab;
+mod late;
 mod memory;
 pub mod model;
 mod runtime;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use coflight::{AsyncStd, Clock, Smol, Spawn, Threads, Timer, Tokio};
 
 use crate::executor::HandExecutor;
+use crate::late;
 use crate::time::VirtualTime;
 
 /// Any of the runtimes, or none but the test's own executor.
@@ -37,7 +38,10 @@ impl Spawn for AnyRuntime {
             Self::AsyncStd(async_std) => async_std.spawn(task),
             Self::Threads(threads) => threads.spawn(task),
             Self::Hand(executor, _) => executor.spawn(task),
-            Self::Virtual(runtime, _) => runtime.spawn(task),
+            Self::Virtual(runtime, _) => {
+                runtime.spawn(late::polled(task));
+                late::perhaps();
+            }
         }
     }
 }
@@ -46,6 +50,7 @@ impl Timer for AnyRuntime {
     type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
     fn sleep(&self, duration: Duration) -> Self::Sleep {
+        late::perhaps();
         match self {
             Self::Tokio(tokio) => Box::pin(tokio.sleep(duration)),
             Self::Smol(smol) => Box::pin(smol.sleep(duration)),
@@ -59,6 +64,7 @@ impl Timer for AnyRuntime {
 
 impl Clock for AnyRuntime {
     fn now(&self) -> Duration {
+        late::perhaps();
         match self {
             Self::Tokio(tokio) => tokio.now(),
             Self::Smol(smol) => smol.now(),

@@ -59,7 +59,7 @@ impl VirtualTime {
     pub fn sleep(&self, duration: Duration) -> VirtualSleep {
         let mut times = self.0.lock().unwrap();
         times.made += 1;
-        VirtualSleep { time: self.clone(), place: (times.now + duration, times.made) }
+        VirtualSleep { time: self.clone(), place: (times.now.saturating_add(duration), times.made) }
     }
 }
 
