@@ -1,6 +1,6 @@
 //! Promise 3: a lease, renewed while the work runs, and a fencing token that grows.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use coflight::cluster::{Lease, Outage, Token};
 use coflight_tests::*;
@@ -8,7 +8,13 @@ use futures_lite::future::or;
 
 use crate::common::*;
 
-matrix!(the_work_knows_its_token, tokens_fence, a_long_work_keeps_its_lease, a_work_learns_that_its_lease_is_lost);
+matrix!(
+    the_work_knows_its_token,
+    tokens_fence,
+    a_long_work_keeps_its_lease,
+    a_work_learns_that_its_lease_is_lost,
+    whoever_asks_learns_at_once_that_a_lease_is_given_up,
+);
 
 async fn the_work_knows_its_token(lab: Lab) {
     let engine = engine(&lab);
@@ -104,4 +110,30 @@ async fn a_work_learns_that_its_lease_is_lost(lab: Lab) {
     assert!(took >= LEASE, "{took:?}");
     let ((held, _), _) = passing(&lab, leader).await;
     assert!(!held.unwrap(), "it was lost, and the work went on, to here");
+}
+
+/// Though nobody polls the work, and whether the resignation got there, its process does not know.
+async fn whoever_asks_learns_at_once_that_a_lease_is_given_up(lab: Lab) {
+    let engine = Fronted::losing(&lab, "resign", usize::MAX);
+    let a: Process<u32, Fronted> = process(&lab, &engine, "a");
+    let lease = Arc::new(OnceLock::new());
+    let mut parked = {
+        let lease = Arc::clone(&lease);
+        boarded(call(By::Run, &a, KEY, move |held: Lease| {
+            lease.set(held).unwrap();
+            std::future::pending()
+        }))
+    };
+    lab.until(|| poll_now(parked.as_mut()).is_pending() && lease.get().is_some()).await;
+    let lost = lab.start(lease.get().unwrap().lost());
+    // It is asked to show that it is driven, and a beat later was not.
+    for beat in 1..3 {
+        lab.until(|| lab.time().timers() == 1).await;
+        lab.time().advance(BEAT);
+        lab.until(|| engine.behind.operations() > beat).await;
+    }
+    lost.await.returned();
+    assert_eq!(lab.time().now(), 2 * BEAT);
+    drop((parked, lease));
+    settle(&lab, engine, [a]).await;
 }

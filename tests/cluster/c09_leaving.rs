@@ -1,9 +1,10 @@
 //! Promise 9: leaving is free: whoever leaves, in whatever process, others get their result, and a work that nobody waits for any more is dropped.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use coflight::cluster::{Outage, Place};
+use coflight::cluster::{Engine, Outage, Place};
 use coflight_tests::*;
 
 use crate::common::*;
@@ -15,6 +16,7 @@ matrix!(
     a_carried_work_asks_once_who_waits,
     a_carried_work_ends_with_the_last_one_elsewhere,
     a_carried_work_that_cannot_lead_again_is_dropped,
+    a_carried_work_that_leads_again_waits_for_whoever_looks_late,
     a_work_for_nobody_is_dropped_at_once,
     followers_that_leave_change_nothing,
     who_leaves_before_the_engine_answers_strands_nobody,
@@ -168,6 +170,60 @@ async fn a_carried_work_that_cannot_lead_again_is_dropped(lab: Lab) {
         pass_asleep(&lab, BEAT + PATIENCE, 1, None, || work.gone() == 1).await;
         let stats = a.cluster_stats();
         assert_eq!((stats.led, stats.lease_lost, stats.engine_down), (1, 1, 1), "{by:?}");
+        settle(&lab, engine, [a, b]).await;
+    }
+}
+
+/// Who does not know yet of the lease that it has now.
+async fn a_carried_work_that_leads_again_waits_for_whoever_looks_late(lab: Lab) {
+    for by in CARRIED {
+        idle(&lab).await;
+        let (in_vain, named) = (Arc::new(AtomicBool::new(false)), Arc::new(OnceLock::new()));
+        let engine = {
+            let (in_vain, named) = (Arc::clone(&in_vain), Arc::clone(&named));
+            Fronted::new(&engine(&lab), move |operation, name| {
+                named.get_or_init(|| name.clone());
+                let is_lost = operation == "look" && in_vain.swap(false, Ordering::SeqCst);
+                if is_lost { Fate::Unanswered } else { Fate::Answered }
+            })
+        };
+        let [a, b]: [Process<u32, Fronted>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
+        let work = Job::default();
+        let leader = lab.start(call(by, &a, KEY, work.value(1)));
+        lab.until(|| work.begun() == 1).await;
+        let follower = lab.start(call(By::Run, &b, KEY, never));
+        lab.until(|| b.cluster_stats().followed == 1 && lab.time().timers() == 2).await;
+        lab.time().advance(BEAT / 10);
+        leader.abort();
+        assert!(matches!(leader.await, Ended::Dropped));
+        lab.until(|| a.cluster_stats().continued == 1).await;
+        // The follower looks, and a tenth of a beat later the lease is renewed.
+        let passes = async |time: Duration| {
+            work.shown(&lab).await;
+            lab.until(|| lab.time().timers() == 2).await;
+            let before = engine.behind.operations();
+            lab.time().advance(time);
+            lab.until(|| engine.behind.operations() > before).await;
+        };
+        passes(BEAT - BEAT / 10).await;
+        passes(BEAT / 10).await;
+        engine.behind.flush();
+        in_vain.store(true, Ordering::SeqCst);
+        passes(BEAT - BEAT / 10).await;
+        passes(BEAT / 10).await;
+        lab.until(|| a.cluster_stats().led == 2 && lab.time().timers() == 2).await;
+        // It renews at once if it is told of anything.
+        let before = engine.behind.operations();
+        engine.behind.tell(named.get().unwrap()).await.unwrap();
+        lab.until(|| engine.behind.operations() > before + 1 && lab.time().timers() == 2).await;
+        // The follower asks again, and finds it.
+        lab.time().advance(PATIENCE / 2);
+        lab.until(|| lab.time().timers() == 2).await;
+        beats(&lab, &engine.behind, 3, 2, Some(&work)).await;
+        assert_eq!(work.gone(), 0, "{by:?}");
+        work.gate.open();
+        assert_eq!(follower.await.returned().0.unwrap(), 1, "{by:?}");
+        assert_eq!((work.begun(), b.cluster_stats().led), (1, 0));
         settle(&lab, engine, [a, b]).await;
     }
 }

@@ -23,6 +23,8 @@ matrix!(
     a_forget_that_is_heard_by_the_next_one_is_of_the_old_flight,
     a_cancel_is_not_of_a_forgotten_flight,
     what_was_cancelled_does_not_lead_again,
+    what_was_forgotten_does_not_lead_again,
+    a_cancel_of_which_no_engine_knows_strands_nobody,
     both_end_lingering,
     where_nothing_flies_there_is_nothing_to_end,
 );
@@ -266,6 +268,82 @@ async fn a_cancel_drops_the_work_though_the_engine_refuses(lab: Lab) {
         assert_eq!(value.unwrap(), 2, "{by:?}: it was not told, and does the work itself");
         assert!(lab.time().now() - began <= LEASE + BEAT);
         settle(&lab, engine, [a, b]).await;
+    }
+}
+
+/// Whoever forgot it, when the engine lost everything.
+async fn what_was_forgotten_does_not_lead_again(lab: Lab) {
+    for (by, whose) in VERBS.into_iter().flat_map(|by| [0, 1].map(|whose| (by, whose))) {
+        idle(&lab).await;
+        let engine = engine(&lab);
+        let processes: [Process<u32>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
+        let [a, b] = &processes;
+        let old = Job::default();
+        let leader = lab.start(call(by, a, KEY, old.value(1)));
+        lab.until(|| old.begun() == 1).await;
+        assert!(forget(&lab, &processes[whose]).await.returned().unwrap());
+        lab.until(|| !a.contains(KEY) && lab.time().timers() == 1).await;
+        engine.flush();
+        lab.time().advance(BEAT);
+        lab.until(|| a.cluster_stats().lease_lost == 1).await;
+        // Not before it is known how it goes on.
+        old.shown(&lab).await;
+        let newcomer = lab.start(call(by, b, KEY, |_| async { 2 }));
+        assert_eq!(newcomer.await.returned().0.unwrap(), 2, "{by:?} {whose}");
+        old.gate.open();
+        assert_eq!(leader.await.returned().0.unwrap(), 1, "for those who were aboard");
+        assert_eq!((a.cluster_stats().led, old.begun()), (1, 1));
+    }
+}
+
+/// It is known in its own process alone, also when the result is on its way.
+async fn a_cancel_of_which_no_engine_knows_strands_nobody(lab: Lab) {
+    for publishes in [false, true] {
+        let engine = Fronted::new(&engine(&lab), |operation, _| {
+            if ["cancel", "publish"].contains(&operation) { Fate::Failed } else { Fate::Answered }
+        });
+        let [a, b, c]: [Process<u32, Fronted>; 3] = ["a", "b", "c"].map(|name| process(&lab, &engine, name));
+        let [first, second, own] = [(); 3].map(|()| Job::default());
+        let leads = lab.start(call(By::Run, &c, KEY, first.value(1)));
+        lab.until(|| first.begun() == 1).await;
+        let asks = boarded(call(By::Run, &a, KEY, never));
+        lab.until(|| a.cluster_stats().followed == 1).await;
+        let next = lab.start(call(By::Run, &a, KEY, second.value(2)));
+        lab.until(|| a.stats().calls() == 2).await;
+        // What those aboard wait for is not for newcomers from then on, nor is it ended in its process by its key.
+        drop(asks);
+        lab.until(|| !a.contains(KEY)).await;
+        leads.abort();
+        assert!(matches!(leads.await, Ended::Dropped));
+        lab.until(|| second.begun() == 1).await;
+        let follower = lab.start(call(By::Run, &b, KEY, own.value(3)));
+        // One renews, one looks.
+        lab.until(|| b.cluster_stats().followed == 1 && lab.time().timers() == 2).await;
+        let began = lab.time().now();
+        let cancels = {
+            let a = a.clone();
+            lab.start(async move { a.cancel(KEY).await })
+        };
+        lab.until(|| lab.time().timers() == 3).await;
+        if publishes {
+            pass_asleep(&lab, PATIENCE, 3, None, || lab.time().now() - began >= PATIENCE / 2).await;
+            second.gate.open();
+            lab.until(|| second.gone() == 1 && lab.time().timers() == 4).await;
+        }
+        let sleepers = 3 + usize::from(publishes);
+        within(&lab, PATIENCE, sleepers, None, cancels).await.unwrap_err();
+        let ended = lab.time().now();
+        lab.until(|| own.begun() == 1).await;
+        assert_eq!(lab.time().now(), ended, "{publishes}");
+        own.gate.open();
+        let result = next.await.returned().0;
+        if publishes {
+            assert_eq!(result.unwrap(), 2, "it was done");
+        } else {
+            cancelled(result);
+        }
+        passing(&lab, follower).await.0.0.unwrap();
+        settle(&lab, engine, [a, b, c]).await;
     }
 }
 

@@ -169,8 +169,10 @@ where
                 }
             }
         };
-        // From here on the work is dropped.
-        duty.over();
+        // From here on the work is dropped. The lease is not given up, but if the engine does not know that it is over.
+        if !duty.keeping().is_unheard() {
+            duty.over();
+        }
         match stopped {
             Stopped::Ended(ending) => land(&self.inner, &duty.lead().name, &ending).unwrap_or(Err(Undelivered::Again)),
             // Nobody here waits for what the other one makes of it.
@@ -193,8 +195,8 @@ where
             return ended(bytes);
         }
         link.tell(ClusterEventKind::LeaseLost, &name, Some(token));
-        let error = match status {
-            Status::CutOff(error) => error,
+        let stopped = match status {
+            Status::CutOff(error) => Stopped::Unavailable(error),
             _ => {
                 let (asked, changed) = (link.now(), Box::pin(link.engine.changed(&name)));
                 match duty.renew().await {
@@ -206,6 +208,8 @@ where
                         duty.lead_again(duty.lead().clone(), asked, changed);
                         return None;
                     }
+                    // Newcomers would find it again. It goes on for those of its process, or somebody else does it.
+                    Ok(Renewed::Lost { succeeded: false }) if duty.keeping().is_forgotten() => Stopped::Succeeded,
                     // Nobody does it: so this one leads again, and everybody else follows it.
                     Ok(Renewed::Lost { succeeded: false }) => match join(link, &name).await {
                         Ok((Joined::Leads(token), nonce)) => {
@@ -215,9 +219,9 @@ where
                             return None;
                         }
                         Ok(_) => return Some(Stopped::Succeeded),
-                        Err(error) => error,
+                        Err(error) => Stopped::Unavailable(error),
                     },
-                    Err(error) => error,
+                    Err(error) => Stopped::Unavailable(error),
                 }
             }
         };
@@ -225,7 +229,7 @@ where
             duty.keeping().unlease();
             return None;
         }
-        Some(Stopped::Unavailable(error))
+        Some(stopped)
     }
 
     async fn alone(self) -> Landed<V> {

@@ -69,6 +69,7 @@ pub(crate) async fn attend<En: Engine, R: Runtime>(
                     Arc::clone(link),
                     lead,
                     asked,
+                    follower.followed,
                     following.hooks.clone(),
                     Box::pin(changed),
                 ));

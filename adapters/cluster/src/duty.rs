@@ -36,9 +36,17 @@ struct Publication {
 }
 
 impl<En: Engine, R: Runtime> Duty<En, R> {
-    /// The lease was asked for at `asked`, and `changed` was made before.
-    pub(crate) fn new(link: Arc<Link<En, R>>, lead: Lead, asked: Duration, hooks: Hooks, changed: News) -> Self {
-        let keeping = Keeping::new(asked.saturating_add(link.lease));
+    /// The lease was asked for at `asked`, and `changed` was made before. Others may wait who have to find it, if it `succeeds` another.
+    pub(crate) fn new(
+        link: Arc<Link<En, R>>,
+        lead: Lead,
+        asked: Duration,
+        succeeds: bool,
+        hooks: Hooks,
+        changed: News,
+    ) -> Self {
+        let found_by = if succeeds { found_by(&link, asked) } else { Duration::ZERO };
+        let keeping = Keeping::new(asked.saturating_add(link.lease), found_by);
         link.leads.add(&lead.name, &keeping);
         let lease = Lease::held(lead.token, &keeping);
         let this = Self { link, lead, lease, keeping, hooks, publication: None, done: false };
@@ -70,8 +78,10 @@ impl<En: Engine, R: Runtime> Duty<En, R> {
     /// The same work goes on under this lease, which was asked for at `asked`. The work keeps the token that it has: what it did by then it did under that.
     pub(crate) fn lead_again(&mut self, lead: Lead, asked: Duration, changed: News) {
         self.lead = lead;
-        self.link.leads.add(&self.lead.name, &self.keeping);
-        self.keeping.held(asked.saturating_add(self.link.lease));
+        if !self.keeping.is_forgotten() {
+            self.link.leads.add(&self.lead.name, &self.keeping);
+        }
+        self.keeping.held(asked.saturating_add(self.link.lease), found_by(&self.link, asked));
         self.begin_renewing(changed);
     }
 
@@ -80,6 +90,7 @@ impl<En: Engine, R: Runtime> Duty<En, R> {
         self.keeping.publishing();
         let publication = Publication { ending: ending.into(), keep: Keep { fetch: self.link.lease, linger } };
         self.publication = Some(publication.clone());
+        let mut is_over = true;
         let published = {
             let link = &self.link;
             let publish = publish(link, &self.lead, publication, link.patience);
@@ -90,6 +101,8 @@ impl<En: Engine, R: Runtime> Duty<En, R> {
                 Driven::Stopped(Status::CutOff(error)) => Err(error),
                 // It may have got there before that.
                 Driven::Stopped(_) => self.renew().await.map(|renewed| {
+                    // Of what ended it, the engine does not know.
+                    is_over = !matches!(renewed, Renewed::Held { .. });
                     let published = matches!(renewed, Renewed::Ended(there) if *there == *ending);
                     tell_published(link, &self.lead, published);
                     published
@@ -97,7 +110,7 @@ impl<En: Engine, R: Runtime> Duty<En, R> {
             }
         };
         self.publication = None;
-        if published.is_ok() {
+        if published.is_ok() && is_over {
             self.over();
         }
         published
@@ -146,6 +159,11 @@ impl<En: Engine, R: Runtime> Drop for Duty<En, R> {
             }
         });
     }
+}
+
+/// Whoever waits looks once a beat.
+fn found_by<En: Engine, R: Runtime>(link: &Link<En, R>, asked: Duration) -> Duration {
+    asked.saturating_add(2 * link.beat())
 }
 
 /// Returns whether it is the flight's ending.

@@ -580,7 +580,7 @@ where
                 let cancel = || link.engine.cancel(&name, &ending, link.lease);
                 let cancelled = link.insist("cancel", link.patience, cancel).await;
                 // Not to be taken for one whose callers left, and which goes on for others.
-                link.leads.end(&name, &ending);
+                link.leads.end(&name, &ending, cancelled.is_ok());
                 cancelled.map_err(Error::Unavailable)
             }
             Err(error) => Err(Error::Key(error)),

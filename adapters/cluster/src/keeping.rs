@@ -36,6 +36,12 @@ pub(crate) struct State {
     carried_on: bool,
     /// When the engine last answered, and whether somebody elsewhere waited by then.
     pub(crate) followed: Option<LastLook>,
+    /// From then on, who waited for an earlier lease has found this one, or does not wait any more.
+    found_by: Duration,
+    /// Newcomers are to get another flight.
+    forgotten: bool,
+    /// It was ended in this process, and the engine does not know.
+    unheard: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -68,7 +74,8 @@ pub(crate) enum MayPoll {
 }
 
 impl Keeping {
-    pub(crate) fn new(valid_until: Duration) -> Arc<Self> {
+    /// Those who waited for an earlier lease, if there was one, have found this one by `found_by`.
+    pub(crate) fn new(valid_until: Duration, found_by: Duration) -> Arc<Self> {
         let state = State {
             status: Status::Held,
             valid_until,
@@ -80,6 +87,9 @@ impl Keeping {
             resigned: false,
             carried_on: false,
             followed: None,
+            found_by,
+            forgotten: false,
+            unheard: false,
         };
         Arc::new(Self { state: Mutex::new(state), changed: Event::new(), wake: Event::new() })
     }
@@ -161,7 +171,8 @@ impl Keeping {
     pub(crate) fn renewed(&self, valid_until: Duration, followed: LastLook) {
         let mut state = self.state();
         state.valid_until = valid_until;
-        state.followed = Some(followed);
+        let is_known = followed.by || followed.at >= state.found_by;
+        state.followed = is_known.then_some(followed);
         drop(state);
         self.changed.notify(usize::MAX);
     }
@@ -176,10 +187,35 @@ impl Keeping {
         self.changed.notify(usize::MAX);
     }
 
-    /// A lease is held again, as if nothing had been.
-    pub(crate) fn held(&self, valid_until: Duration) {
+    /// It was ended by its own process, if it was still held; whether the engine heard of that or not.
+    pub(crate) fn end(&self, ending: &[u8], is_heard: bool) {
         let mut state = self.state();
-        (state.valid_until, state.asked, state.followed, state.resigned) = (valid_until, None, None, false);
+        if matches!(state.status, Status::Held | Status::Resigning) {
+            state.status = Status::Ended(ending.into());
+            state.unheard = !is_heard;
+        }
+        drop(state);
+        self.changed.notify(usize::MAX);
+    }
+
+    pub(crate) fn is_unheard(&self) -> bool {
+        self.state().unheard
+    }
+
+    /// Newcomers are to get another flight.
+    pub(crate) fn forget(&self) {
+        self.state().forgotten = true;
+    }
+
+    pub(crate) fn is_forgotten(&self) -> bool {
+        self.state().forgotten
+    }
+
+    /// A lease is held again, as if nothing had been, but that those who wait have to find it, by `found_by`.
+    pub(crate) fn held(&self, valid_until: Duration, found_by: Duration) {
+        let mut state = self.state();
+        (state.valid_until, state.found_by) = (valid_until, found_by);
+        (state.asked, state.followed, state.resigned) = (None, None, false);
         let was = std::mem::replace(&mut state.status, Status::Held);
         drop(state);
         drop(was);
@@ -214,16 +250,14 @@ impl Keeping {
         let mut state = self.state();
         match state.asked {
             _ if state.polling || !matches!(state.status, Status::Held) => return true,
-            Some(asked) if now.saturating_sub(asked) >= grace => {
-                state.status = Status::Resigning;
-                return false;
-            }
+            Some(asked) if now.saturating_sub(asked) >= grace => state.status = Status::Resigning,
             Some(_) => {}
             None => state.asked = Some(now),
         }
+        let is_driven = matches!(state.status, Status::Held);
         drop(state);
         self.changed.notify(usize::MAX);
-        true
+        is_driven
     }
 
     pub(crate) fn finish(&self) {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::engine::Name;
-use crate::keeping::{Keeping, Status};
+use crate::keeping::Keeping;
 
 #[derive(Default)]
 pub(crate) struct Leads(Mutex<HashMap<Name, Arc<Keeping>>>);
@@ -34,14 +34,16 @@ impl Leads {
     /// Newcomers are to get another.
     pub(crate) fn forget(&self, name: &Name) {
         let forgotten = self.leads().remove(name);
-        drop(forgotten);
+        if let Some(keeping) = forgotten {
+            keeping.forget();
+        }
     }
 
-    /// Its work is not to go on, whoever waits elsewhere.
-    pub(crate) fn end(&self, name: &Name, ending: &[u8]) {
+    /// Its work is not to go on, whoever waits elsewhere, and whether the engine heard of that or not.
+    pub(crate) fn end(&self, name: &Name, ending: &[u8], is_heard: bool) {
         let keeping = self.leads().get(name).cloned();
         if let Some(keeping) = keeping {
-            keeping.set(Status::Ended(ending.into()));
+            keeping.end(ending, is_heard);
         }
     }
 }

@@ -80,6 +80,7 @@ impl<En: Engine, R: Runtime> Renewing<En, R> {
                     if forgotten {
                         // First this: who cancels from then on does not mean this flight.
                         link.leads.remove(&self.lead.name, &self.keeping);
+                        self.keeping.forget();
                         (hooks.forgotten)();
                     }
                     // Whoever waits looks once a beat, so what is older than two is gone.

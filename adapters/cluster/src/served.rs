@@ -63,7 +63,8 @@ pub struct Served {
 pub struct Trip {
     /// Where the work ran, as this process sees it.
     pub place: Place,
-    /// The execution's number, if it had a lease.
+    /// The number of the lease under which the execution ended, if it had one. That which it began with, its [fence](crate::Lease::token), is smaller if it lost
+    /// that and led again.
     pub token: Option<Token>,
     /// What the process in which the work ran [calls itself](crate::Builder::process).
     pub process: Arc<str>,
