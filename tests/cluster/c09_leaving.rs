@@ -216,14 +216,14 @@ async fn a_carried_work_that_leads_again_waits_for_whoever_looks_late(lab: Lab) 
         let before = engine.behind.operations();
         engine.behind.tell(named.get().unwrap()).await.unwrap();
         lab.until(|| engine.behind.operations() > before + 1 && lab.time().timers() == 2).await;
-        // The follower asks again, and finds it.
+        // The follower asks again, and will find it.
         lab.time().advance(PATIENCE / 2);
         lab.until(|| lab.time().timers() == 2).await;
         beats(&lab, &engine.behind, 3, 2, Some(&work)).await;
         assert_eq!(work.gone(), 0, "{by:?}");
         work.gate.open();
         assert_eq!(follower.await.returned().0.unwrap(), 1, "{by:?}");
-        assert_eq!((work.begun(), b.cluster_stats().led), (1, 0));
+        assert_eq!((work.begun(), b.cluster_stats().succeeded), (1, 0));
         settle(&lab, engine, [a, b]).await;
     }
 }

@@ -1,10 +1,11 @@
 //! Promise 10: `forget` lets newcomers of all processes start afresh, and `cancel` ends a flight for everyone in all of them, from any of them.
 
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::task::Poll;
 use std::time::Duration;
 
-use coflight::cluster::{Cluster, Error, Outage, Place, Turn};
+use coflight::cluster::{Cluster, Error, OnOutage, Outage, Place, Turn};
 use coflight::{Clock, Spawn, Timer};
 use coflight_tests::*;
 
@@ -24,7 +25,10 @@ matrix!(
     a_cancel_is_not_of_a_forgotten_flight,
     what_was_cancelled_does_not_lead_again,
     what_was_forgotten_does_not_lead_again,
+    what_was_forgotten_is_dropped_where_it_is_to_have_a_lease,
+    what_is_forgotten_while_it_joins_does_not_lead_again,
     a_cancel_of_which_no_engine_knows_strands_nobody,
+    a_cancel_of_what_is_not_polled_strands_nobody,
     both_end_lingering,
     where_nothing_flies_there_is_nothing_to_end,
 );
@@ -282,7 +286,8 @@ async fn what_was_forgotten_does_not_lead_again(lab: Lab) {
         let leader = lab.start(call(by, a, KEY, old.value(1)));
         lab.until(|| old.begun() == 1).await;
         assert!(forget(&lab, &processes[whose]).await.returned().unwrap());
-        lab.until(|| !a.contains(KEY) && lab.time().timers() == 1).await;
+        // It led, was forgotten, and renewed at once, because it was told.
+        lab.until(|| !a.contains(KEY) && engine.operations() == 3 && lab.time().timers() == 1).await;
         engine.flush();
         lab.time().advance(BEAT);
         lab.until(|| a.cluster_stats().lease_lost == 1).await;
@@ -294,6 +299,82 @@ async fn what_was_forgotten_does_not_lead_again(lab: Lab) {
         assert_eq!(leader.await.returned().0.unwrap(), 1, "for those who were aboard");
         assert_eq!((a.cluster_stats().led, old.begun()), (1, 1));
     }
+}
+
+/// Where works without a lease are not wanted, it is dropped.
+async fn what_was_forgotten_is_dropped_where_it_is_to_have_a_lease(lab: Lab) {
+    for by in VERBS {
+        idle(&lab).await;
+        let engine = engine(&lab);
+        let a: Process<u32> = building(&lab, &engine, "a").on_outage(OnOutage::Refuse).build();
+        let old = Job::default();
+        let leader = lab.start(call(by, &a, KEY, old.value(1)));
+        lab.until(|| old.begun() == 1).await;
+        let beside = lab.start(call(by, &a, KEY, |_| async { 2 }));
+        lab.until(|| a.stats().calls() == 2).await;
+        assert!(forget(&lab, &a).await.returned().unwrap());
+        lab.until(|| engine.operations() == 3 && lab.time().timers() == 1).await;
+        engine.flush();
+        lab.time().advance(BEAT);
+        assert!(matches!(leader.await.returned().0, Err(Error::LeaseLost)), "{by:?}");
+        assert_eq!(beside.await.returned().0.unwrap(), 2, "{by:?}: it asks again");
+        assert_eq!((old.begun(), old.gone()), (1, 1));
+    }
+}
+
+/// By its own process, when it is not there, because the engine lost everything.
+async fn what_is_forgotten_while_it_joins_does_not_lead_again(lab: Lab) {
+    let (forgets, joins) = (Arc::new(OnceLock::<Process<u32, Fronted>>::new()), AtomicUsize::new(0));
+    let engine = {
+        let forgets = Arc::clone(&forgets);
+        Fronted::new(&engine(&lab), move |operation, _| {
+            if operation == "join" && joins.fetch_add(1, Ordering::SeqCst) == 1 {
+                // The engine is asked, and knows of nothing.
+                let mut forget = Box::pin(forgets.get().unwrap().forget(KEY));
+                assert!(matches!(poll_now(forget.as_mut()), Poll::Ready(Ok(_))));
+            }
+            Fate::Answered
+        })
+    };
+    let [a, b]: [Process<u32, Fronted>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
+    forgets.set(a.clone()).ok().unwrap();
+    let old = Job::default();
+    let leader = lab.start(call(By::Run, &a, KEY, old.value(1)));
+    lab.until(|| old.begun() == 1 && lab.time().timers() == 1).await;
+    engine.behind.flush();
+    lab.time().advance(BEAT);
+    lab.until(|| a.cluster_stats().lease_lost == 1).await;
+    old.shown(&lab).await;
+    assert_eq!(lab.start(call(By::Run, &b, KEY, |_| async { 2 })).await.returned().0.unwrap(), 2);
+    old.gate.open();
+    assert_eq!(leader.await.returned().0.unwrap(), 1);
+    // The engine's front has a process, which has the engine.
+    drop((a, b, engine));
+}
+
+/// Its lease is given up by the task that renews it.
+async fn a_cancel_of_what_is_not_polled_strands_nobody(lab: Lab) {
+    let engine =
+        Fronted::new(&engine(&lab), |operation, _| if operation == "cancel" { Fate::Failed } else { Fate::Answered });
+    let [a, b]: [Process<u32, Fronted>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
+    let (stuck, own) = (Job::default(), Job::default());
+    let mut parked = boarded(call(By::Run, &a, KEY, stuck.value(1)));
+    lab.until(|| poll_now(parked.as_mut()).is_pending() && stuck.begun() == 1).await;
+    let follower = lab.start(call(By::Run, &b, KEY, own.value(2)));
+    lab.until(|| b.cluster_stats().followed == 1 && lab.time().timers() == 2).await;
+    let cancels = {
+        let a = a.clone();
+        lab.start(async move { a.cancel(KEY).await })
+    };
+    within(&lab, PATIENCE, 3, None, cancels).await.unwrap_err();
+    let ended = lab.time().now();
+    lab.until(|| own.begun() == 1).await;
+    assert_eq!(lab.time().now(), ended);
+    own.gate.open();
+    assert_eq!(follower.await.returned().0.unwrap(), 2);
+    cancelled(lab.start(parked).await.returned().0);
+    assert_eq!(a.cluster_stats().resigned, 1);
+    settle(&lab, engine, [a, b]).await;
 }
 
 /// It is known in its own process alone, also when the result is on its way.

@@ -182,6 +182,7 @@ where
                 // What is left of it cannot lead, and has no work to do alone.
                 Begun::Leads(..) | Begun::Alone(..) => Err(Undelivered::Again),
             },
+            Stopped::Forgotten => Err(Undelivered::Again),
             Stopped::Unavailable(error) => Err(Undelivered::Unavailable(error)),
         }
     }
@@ -204,19 +205,29 @@ where
                     // Whoever leads now does the work, and this one is dropped.
                     Ok(Renewed::Lost { succeeded: true }) => return Some(Stopped::Succeeded),
                     // It was not lost after all.
-                    Ok(Renewed::Held { .. }) => {
+                    Ok(Renewed::Held { forgotten, .. }) => {
+                        if forgotten {
+                            duty.keeping().forget();
+                        }
                         duty.lead_again(duty.lead().clone(), asked, changed);
                         return None;
                     }
-                    // Newcomers would find it again. It goes on for those of its process, or somebody else does it.
-                    Ok(Renewed::Lost { succeeded: false }) if duty.keeping().is_forgotten() => Stopped::Succeeded,
+                    // Newcomers would find it again.
+                    Ok(Renewed::Lost { succeeded: false }) if duty.keeping().is_forgotten() => Stopped::Forgotten,
                     // Nobody does it: so this one leads again, and everybody else follows it.
                     Ok(Renewed::Lost { succeeded: false }) => match join(link, &name).await {
                         Ok((Joined::Leads(token), nonce)) => {
-                            link.tell(ClusterEventKind::Led, &name, Some(token));
-                            self.following.leads(token);
-                            duty.lead_again(Lead { name, token, nonce }, asked, changed);
-                            return None;
+                            let lead = Lead { name, token, nonce };
+                            if duty.keeping().is_forgotten() {
+                                // That was meanwhile, when the engine had nothing to forget.
+                                let _ = link.insist("resign", link.patience, || link.engine.resign(&lead)).await;
+                                Stopped::Forgotten
+                            } else {
+                                link.tell(ClusterEventKind::Led, &lead.name, Some(token));
+                                self.following.leads(token);
+                                duty.lead_again(lead, asked, changed);
+                                return None;
+                            }
                         }
                         Ok(_) => return Some(Stopped::Succeeded),
                         Err(error) => Stopped::Unavailable(error),
@@ -248,6 +259,8 @@ enum Stopped {
     Ended(Ending),
     /// Somebody else leads.
     Succeeded,
+    /// Nobody leads, and it is not to.
+    Forgotten,
     Unavailable(EngineError),
 }
 

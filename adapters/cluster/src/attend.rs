@@ -35,8 +35,10 @@ pub(crate) async fn attend<En: Engine, R: Runtime>(
     following: &Following,
 ) -> Attended<En, R> {
     let mut follower = Follower { link, name, following, followed: false };
+    let mut succeeds = false;
     loop {
         if let Some(noted) = following.known() {
+            succeeds = true;
             follower.followed |= !noted.led;
             // At once, because nobody may have looked for a while.
             if let Some(attended) = follower.follow(&noted, ready(())).await {
@@ -69,7 +71,7 @@ pub(crate) async fn attend<En: Engine, R: Runtime>(
                     Arc::clone(link),
                     lead,
                     asked,
-                    follower.followed,
+                    succeeds || follower.followed,
                     following.hooks.clone(),
                     Box::pin(changed),
                 ));

@@ -45,7 +45,7 @@ impl<En: Engine, R: Runtime> Duty<En, R> {
         hooks: Hooks,
         changed: News,
     ) -> Self {
-        let found_by = if succeeds { found_by(&link, asked) } else { Duration::ZERO };
+        let found_by = if succeeds { found_by(&link) } else { Duration::ZERO };
         let keeping = Keeping::new(asked.saturating_add(link.lease), found_by);
         link.leads.add(&lead.name, &keeping);
         let lease = Lease::held(lead.token, &keeping);
@@ -81,7 +81,7 @@ impl<En: Engine, R: Runtime> Duty<En, R> {
         if !self.keeping.is_forgotten() {
             self.link.leads.add(&self.lead.name, &self.keeping);
         }
-        self.keeping.held(asked.saturating_add(self.link.lease), found_by(&self.link, asked));
+        self.keeping.held(asked.saturating_add(self.link.lease), found_by(&self.link));
         self.begin_renewing(changed);
     }
 
@@ -161,9 +161,9 @@ impl<En: Engine, R: Runtime> Drop for Duty<En, R> {
     }
 }
 
-/// Whoever waits looks once a beat.
-fn found_by<En: Engine, R: Runtime>(link: &Link<En, R>, asked: Duration) -> Duration {
-    asked.saturating_add(2 * link.beat())
+/// When whoever waits has found a lease that is there now, because they look once a beat.
+fn found_by<En: Engine, R: Runtime>(link: &Link<En, R>) -> Duration {
+    link.now().saturating_add(2 * link.beat())
 }
 
 /// Returns whether it is the flight's ending.

@@ -45,7 +45,7 @@ pub enum Error {
     /// [refuse](crate::OnOutage::Refuse) then.
     Unavailable(EngineError),
     /// The lease was lost while this caller's work ran, the work was dropped because another process had taken over, and that one vanished as well, or was
-    /// done before it could be asked. Only the caller whose work it was gets this; the others ask again by themselves. Ask again.
+    /// done before it could be asked; or it was forgotten by then, and the group was told to [refuse](crate::OnOutage::Refuse). Only the caller whose work it was gets this; the others ask again by themselves. Ask again.
     LeaseLost,
     /// The key cannot be written as bytes, so that no other process would find it.
     Key(KeyError),

@@ -528,8 +528,9 @@ where
         let (link, local) = (&self.inner.link, &self.inner.local);
         let elsewhere = match self.inner.name(key, &key.to_key()) {
             Ok(name) => {
-                let forgotten = link.insist("forget", link.patience, || link.engine.forget(&name)).await;
+                // First this, so that it does not lead again meanwhile.
                 link.leads.forget(&name);
+                let forgotten = link.insist("forget", link.patience, || link.engine.forget(&name)).await;
                 forgotten.map_err(Error::Unavailable)
             }
             Err(error) => Err(Error::Key(error)),
@@ -580,7 +581,7 @@ where
                 let cancel = || link.engine.cancel(&name, &ending, link.lease);
                 let cancelled = link.insist("cancel", link.patience, cancel).await;
                 // Not to be taken for one whose callers left, and which goes on for others.
-                link.leads.end(&name, &ending, cancelled.is_ok());
+                link.leads.end(&name, &ending, matches!(cancelled, Ok(true)));
                 cancelled.map_err(Error::Unavailable)
             }
             Err(error) => Err(Error::Key(error)),

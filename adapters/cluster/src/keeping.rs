@@ -194,8 +194,12 @@ impl Keeping {
             state.status = Status::Ended(ending.into());
             state.unheard = !is_heard;
         }
+        let is_unheard = state.unheard;
         drop(state);
         self.changed.notify(usize::MAX);
+        if is_unheard {
+            self.wake();
+        }
     }
 
     pub(crate) fn is_unheard(&self) -> bool {

@@ -56,6 +56,11 @@ impl<En: Engine, R: Runtime> Renewing<En, R> {
             if self.keeping.is_finished() {
                 return None;
             }
+            if self.keeping.is_unheard() {
+                // Also if nobody drives the work, and so sees that it is over.
+                let _ = resign(link, &self.lead, &self.keeping).await;
+                return None;
+            }
             if told && self.keeping.is_publishing() {
                 // Most likely it is this very publication that is told.
                 link.calm(told, &mut in_vain).await.ok()?;
