@@ -95,8 +95,8 @@ pub struct Leader<K, V, R, S> {
     role: Role,
     /// With the place in the graph of who waits for whom, which it keeps for as long as this caller counts as waiting.
     luggage: Option<Box<Luggage<K, V>>>,
-    /// It was made in a destructor that runs because of a panic, so being dropped by that panic says nothing.
-    made_unwinding: bool,
+    /// It was made in a destructor that runs because of a panic, or given up there by hand, so being dropped by that panic says nothing.
+    is_innocent: bool,
 }
 
 impl<K, V, R, S> Leader<K, V, R, S> {
@@ -107,7 +107,7 @@ impl<K, V, R, S> Leader<K, V, R, S> {
         mut luggage: Option<Box<Luggage<K, V>>>,
     ) -> Self {
         let _ = caller::link(&mut luggage, &flight);
-        Self { group, flight: Some(flight), role, luggage, made_unwinding: panics::unwinding() }
+        Self { group, flight: Some(flight), role, luggage, is_innocent: panics::unwinding() }
     }
 
     fn flight(&self) -> &FlightRef<K, V> {
@@ -179,7 +179,7 @@ impl<K, V, R, S> Leader<K, V, R, S> {
         })
     }
 
-    /// Leaves, so that a follower takes over; the same as dropping.
+    /// Leaves, so that a follower takes over. The same as dropping it, but when its thread panics: then dropping it says that the work did, and this does not.
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
@@ -194,7 +194,9 @@ impl<K, V, R, S> Leader<K, V, R, S> {
     /// assert_eq!(next.role(), Role::TookOver);
     /// # Ok::<(), coflight::Error>(()) }).unwrap();
     /// ```
-    pub fn abandon(self) {}
+    pub fn abandon(mut self) {
+        self.is_innocent = true;
+    }
 
     /// Ends the flight because its result cannot be shared: every follower goes alone, at once and in parallel, each with its own work.
     ///
@@ -384,7 +386,7 @@ impl<K, V, R, S> Drop for Leader<K, V, R, S> {
         // Taken while the slot is still this leader's, because whoever takes over may put its own waker there at once; dropped
         // when everything is in order.
         let _waker = flight.runner.take();
-        if panics::unwinding() && !self.made_unwinding {
+        if panics::unwinding() && !self.is_innocent {
             flight.fail(table, Panic::unseen());
             flight.leave_main(table);
         } else {

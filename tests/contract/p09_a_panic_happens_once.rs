@@ -17,6 +17,7 @@ matrix!(
     a_payload_that_is_no_text_arrives_as_it_is,
     a_thread_panics,
     a_guard_dropped_by_a_panic,
+    a_guard_given_up_in_a_panic,
     a_panic_while_another_caller_runs_the_work,
     a_panic_in_clone,
     a_panic_in_drop_of_the_work,
@@ -111,6 +112,29 @@ async fn a_guard_dropped_by_a_panic(lab: Lab) {
     let _: Ended<()> = holder.await;
     assert!(matches!(finish(&lab, follower).await, Err(Error::Panicked(_))), "the work is not retried");
     assert!(flights.is_empty());
+}
+
+/// By hand, because the panic is not of the work.
+async fn a_guard_given_up_in_a_panic(lab: Lab) {
+    struct GivesUp(Option<coflight::Leader<String, u32, AnyRuntime, coflight::DefaultHashBuilder>>);
+
+    impl Drop for GivesUp {
+        fn drop(&mut self) {
+            self.0.take().unwrap().abandon();
+        }
+    }
+
+    let flights: Flights<u32> = lab.group();
+    let Entry::Leader(leader) = flights.enter(KEY) else { panic!("somebody else leads") };
+    let follower = lab.start(call(Verb::Run, &flights, at_once(2)));
+    lab.until(|| flights.stats().joined == 1).await;
+    let thread = lab.thread(move || {
+        let _gives_up = GivesUp(Some(leader));
+        panic!("of something else");
+    });
+    let _: Ended<()> = thread.await;
+    assert_eq!(follower.await.returned(), Ok(2));
+    assert_eq!((flights.stats().panicked, flights.stats().handovers), (0, 1));
 }
 
 async fn a_panic_while_another_caller_runs_the_work(lab: Lab) {

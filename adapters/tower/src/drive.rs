@@ -126,8 +126,7 @@ impl<'a> Driving<'a> {
     pub(crate) fn step(&mut self) -> bool {
         let waker = Waker::from(Arc::clone(&self.exchange.signal));
         let mut cx = Context::from_waker(&waker);
-        if self.duty.as_mut().is_some_and(|duty| duty.poll_ended(&mut cx).is_ready()) {
-            self.end_as_told();
+        if self.look(&mut cx) {
             return true;
         }
         let (work, duty) = (&mut self.work, &self.duty);
@@ -152,13 +151,18 @@ impl<'a> Driving<'a> {
         true
     }
 
-    /// The flight was cancelled, or its time is over: what its duty is told, all are told.
-    fn end_as_told(&mut self) {
-        let Some(duty) = self.duty.take() else { return };
+    /// If the flight was cancelled, or its time is over: what its duty is told, all are told.
+    fn look(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(mut duty) = self.duty.take() else { return false };
+        if duty.poll_ended(cx).is_pending() {
+            self.duty = Some(duty);
+            return false;
+        }
         // First, so that newcomers need not wait for what the work does when it is dropped.
         let told = duty.complete(Err(Error::Panicked.into()));
         self.work = Work::Done;
         self.ended = Some(told);
+        true
     }
 
     fn accept(&mut self, response: Response<Incoming>) {
@@ -218,6 +222,7 @@ impl<'a> Driving<'a> {
             inner.ended = Some(result.map_err(Error::service));
             return;
         };
+        inner.ending = true;
         drop(inner);
         if self.exchange.alone && result.is_ok() {
             // It must not linger: nobody can ask for it.
@@ -228,9 +233,19 @@ impl<'a> Driving<'a> {
     }
 
     /// `true`: it can go on already.
-    pub(crate) fn park(mut self, changed: bool) -> bool {
+    pub(crate) fn park(mut self, changed: &mut bool) -> bool {
+        let waker = Waker::from(Arc::clone(&self.exchange.signal));
+        let mut inner = loop {
+            let mut inner = self.exchange.lock();
+            if !std::mem::take(&mut inner.look) {
+                break inner;
+            }
+            // Somebody came meanwhile, who waits for a flight that was ended.
+            inner.fetch(&mut self.duty);
+            drop(inner);
+            *changed |= self.look(&mut Context::from_waker(&waker));
+        };
         self.parked = true;
-        let mut inner = self.exchange.lock();
         inner.work = std::mem::replace(&mut self.work, Work::Done);
         if let Some(ended) = self.ended.take() {
             inner.ended = Some(ended);
@@ -240,7 +255,7 @@ impl<'a> Driving<'a> {
         let _deserted = inner.bring_back(self.duty.take());
         drop(inner);
         let runnable = self.exchange.signal.runnable.load(Ordering::Acquire);
-        if changed || runnable {
+        if *changed || runnable {
             self.exchange.meeting().tell();
         }
         runnable

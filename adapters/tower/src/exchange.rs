@@ -87,6 +87,8 @@ impl Exchange {
             varies_by: Vec::new(),
             total: None,
             buffer,
+            look: false,
+            ending: false,
             ended: None,
         };
         let signal = Signal::new(meeting);
@@ -114,9 +116,10 @@ impl Exchange {
         Some(Reader { id, next: 0 })
     }
 
-    /// Whether it is over.
+    /// Whether it is over, or about to be.
     pub(crate) fn has_ended(&self) -> bool {
-        self.lock().ended.is_some()
+        let inner = self.lock();
+        inner.ended.is_some() || inner.ending
     }
 
     /// Whether it came to nothing, or broke off: not for those who have nothing of it yet.
@@ -127,7 +130,7 @@ impl Exchange {
     /// Whether whoever leads the flight has something to do here: to go on with it, or to end it.
     pub(crate) fn needs_a_leader(&self) -> bool {
         let inner = self.lock();
-        inner.ended.is_none() || inner.due.is_some()
+        (inner.ended.is_none() && !inner.ending) || inner.due.is_some()
     }
 
     pub(crate) fn leave(&self, reader: &Reader) {
@@ -137,13 +140,16 @@ impl Exchange {
             inner.origin = false;
         }
         let _work = inner.unwanted();
-        let _duty = match &inner.duty {
+        let duty = match &inner.duty {
             DutyIs::Here(_, holder) if *holder == reader.id => std::mem::replace(&mut inner.duty, DutyIs::Away),
             DutyIs::Driving(holder) if *holder == reader.id => std::mem::replace(&mut inner.duty, DutyIs::Deserted),
             _ => DutyIs::Away,
         };
         // Before what was taken out is dropped.
         drop(inner);
+        if let DutyIs::Here(duty, _) = duty {
+            duty.abandon();
+        }
     }
 
     /// A reader that leads the flight now.
@@ -235,6 +241,8 @@ impl Exchange {
 
     /// Somebody has reason to believe that the flight was ended: who drives is to look. `true`: something changed.
     pub(crate) fn look_after(self: &Arc<Self>) -> bool {
+        // Not only that it can go on: whoever waits here may not be told of that.
+        self.lock().look = true;
         self.signal.set_runnable();
         self.drive() == Drive::Changed
     }
@@ -242,8 +250,8 @@ impl Exchange {
     /// Polls the work once, if it can go on and nobody else does.
     pub(crate) fn drive(self: &Arc<Self>) -> Drive {
         let Some(mut driving) = Driving::begin(self) else { return Drive::Idle };
-        let changed = driving.step();
-        let runnable = driving.park(changed);
+        let mut changed = driving.step();
+        let runnable = driving.park(&mut changed);
         match changed {
             true => Drive::Changed,
             false if runnable => Drive::Yielded,
@@ -267,6 +275,10 @@ pub(crate) struct Inner {
     /// The body's length, if it said so.
     pub(crate) total: Option<u64>,
     pub(crate) buffer: Buffer,
+    /// Whoever drives is to look once more whether the flight was ended.
+    pub(crate) look: bool,
+    /// The flight is being told how this ended, and may be led by somebody else from then on, who begins another.
+    pub(crate) ending: bool,
     pub(crate) ended: Option<Result<(), Error>>,
 }
 

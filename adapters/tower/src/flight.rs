@@ -234,6 +234,8 @@ pub(crate) trait Duty: Send {
     fn within(&self, poll: &mut dyn FnMut());
     /// Newcomers start afresh.
     fn forget(&self);
+    /// Somebody else is to lead, who goes on with the request. Its holder leaves, perhaps because its task panicked, with which the request has nothing to do.
+    fn abandon(self: Box<Self>);
     /// The result cannot be shared: every follower goes alone.
     fn release(self: Box<Self>);
     /// Ends the flight; says what its callers are told.
@@ -256,6 +258,10 @@ where
 
     fn forget(&self) {
         Leader::forget(self);
+    }
+
+    fn abandon(self: Box<Self>) {
+        Leader::abandon(*self);
     }
 
     fn release(self: Box<Self>) {

@@ -63,7 +63,7 @@ impl CoalesceLayer {
     /// | option of the group | means |
     /// |---|---|
     /// | [`timeout`](coflight_core::Builder::timeout) | how long a whole exchange may take, its body included; the body of a response that is for one alone is not limited |
-    /// | [`wait_timeout`](coflight_core::Builder::wait_timeout) | how long one caller waits for the head; anew if it has to ask anew, because the response it waited for is not for it |
+    /// | [`wait_timeout`](coflight_core::Builder::wait_timeout) | how long one caller waits for the head of a request that somebody else leads; anew if it has to ask anew, because the response it waited for is not for it. Whoever leads is limited by `timeout` alone |
     /// | [`max_flights`](coflight_core::Builder::max_flights) | requests inside at a time; those that pass or were released are not counted |
     /// | [`max_callers`](coflight_core::Builder::max_callers), [`join_within`](coflight_core::Builder::join_within) | when a newcomer's request is sent although one is in progress |
     /// | [`linger`](coflight_core::Builder::linger) | how long a response that was kept whole is served after it ended |

@@ -38,13 +38,14 @@ pub(crate) fn sharing(response: &Parts) -> Sharing {
     Sharing::WithEqual(names)
 }
 
-/// Whether a `cache-control` has `private` or `no-store` in it, also with an argument.
+/// Whether a `cache-control` has `private` or `no-store` in it, also with an argument, or with something that should not be there.
 fn forbids(value: &HeaderValue) -> bool {
     let Ok(value) = value.to_str() else { return true };
     // A comma inside of quotes makes one directive look like two, which can only forbid more.
     value.split(',').any(|directive| {
-        let name = directive.split('=').next().unwrap_or_default().trim();
-        name.eq_ignore_ascii_case("private") || name.eq_ignore_ascii_case("no-store")
+        let name = directive.split('=').next().unwrap_or_default();
+        let mut words = name.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+        words.any(|word| word.eq_ignore_ascii_case("private") || word.eq_ignore_ascii_case("no-store"))
     })
 }
 
@@ -74,6 +75,8 @@ mod tests {
             [("cache-control", "max-age=5, Private")],
             [("cache-control", "private=\"x-a, x-b\"")],
             [("cache-control", "No-Store")],
+            [("cache-control", "private; max-age=0")],
+            [("cache-control", "max-age=5, ;no-store")],
             [("vary", "*")],
             [("vary", "accept, *")],
             [("vary", "not a name")],

@@ -8,6 +8,7 @@ mod limits;
 mod memory;
 mod origin;
 mod passing;
+mod raced;
 mod readiness;
 mod sharing;
 mod storm;
