@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The checklist of a release, followed to its last step: `ci/release.sh --dry-run` stops before that, and `ci/release.sh VERSION` publishes.
 #
-#   1. Nothing is left uncommitted, and `.ci/run` passes (the script runs it, but for `--dry-run`).
+#   1. Nothing is left uncommitted, and `.ci/run all` passes (the script runs it, but for `--dry-run`).
 #   2. All packages have this version, CHANGELOG.md has a heading for it, and the packages say where their sources are: without that, the README's links lead nowhere.
 #   3. Whatever a careful reader would stumble over: ci/hygiene.sh.
 #   4. Every two features together, and with the oldest versions of what is depended on.
@@ -21,7 +21,7 @@ for package in "${packages[@]}"; do selected+=(-p "$package"); done
 
 step "1. nothing left uncommitted"
 [ -z "$(git status --porcelain)" ] || { git status --short; echo "error: commit these, or put them away" >&2; exit 1; }
-[ "$1" = --dry-run ] || .ci/run
+[ "$1" = --dry-run ] || .ci/run all
 
 step "2. version $version everywhere"
 [ "$1" = --dry-run ] || [ "$1" = "$version" ] || { echo "error: Cargo.toml says $version, not $1" >&2; exit 1; }
