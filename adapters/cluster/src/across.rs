@@ -169,8 +169,8 @@ where
                 }
             }
         };
-        // From here on the work is dropped. The lease is not given up, but if the engine does not know that it is over.
-        if !duty.keeping().is_unheard() {
+        // From here on the work is dropped. The lease is not given up, but if its own process ended it.
+        if !duty.keeping().is_ended_here() {
             duty.over();
         }
         match stopped {
@@ -208,6 +208,7 @@ where
                     Ok(Renewed::Held { forgotten, .. }) => {
                         if forgotten {
                             duty.keeping().forget();
+                            link.leads.remove(&name, duty.keeping());
                         }
                         duty.lead_again(duty.lead().clone(), asked, changed);
                         return None;
@@ -219,8 +220,12 @@ where
                         Ok((Joined::Leads(token), nonce)) => {
                             let lead = Lead { name, token, nonce };
                             if duty.keeping().is_forgotten() {
-                                // That was meanwhile, when the engine had nothing to forget.
-                                let _ = link.insist("resign", link.patience, || link.engine.resign(&lead)).await;
+                                // That was meanwhile, when the engine had nothing to forget. Whoever drives this may leave.
+                                let resigns = Arc::clone(link);
+                                link.spawn(async move {
+                                    let resign = || resigns.engine.resign(&lead);
+                                    let _ = resigns.insist("resign", resigns.lease, resign).await;
+                                });
                                 Stopped::Forgotten
                             } else {
                                 link.tell(ClusterEventKind::Led, &lead.name, Some(token));

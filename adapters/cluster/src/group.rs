@@ -529,8 +529,11 @@ where
         let elsewhere = match self.inner.name(key, &key.to_key()) {
             Ok(name) => {
                 // First this, so that it does not lead again meanwhile.
-                link.leads.forget(&name);
+                let led = link.leads.forget(&name);
                 let forgotten = link.insist("forget", link.patience, || link.engine.forget(&name)).await;
+                if let Some(led) = led {
+                    link.leads.remove(&name, &led);
+                }
                 forgotten.map_err(Error::Unavailable)
             }
             Err(error) => Err(Error::Key(error)),
@@ -581,7 +584,7 @@ where
                 let cancel = || link.engine.cancel(&name, &ending, link.lease);
                 let cancelled = link.insist("cancel", link.patience, cancel).await;
                 // Not to be taken for one whose callers left, and which goes on for others.
-                link.leads.end(&name, &ending, matches!(cancelled, Ok(true)));
+                link.leads.end(&name, &ending);
                 cancelled.map_err(Error::Unavailable)
             }
             Err(error) => Err(Error::Key(error)),

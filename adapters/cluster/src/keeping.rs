@@ -40,8 +40,8 @@ pub(crate) struct State {
     found_by: Duration,
     /// Newcomers are to get another flight.
     forgotten: bool,
-    /// It was ended in this process, and the engine does not know.
-    unheard: bool,
+    /// It was ended by its own process. Whatever the engine was told, that may have been of another flight.
+    ended_here: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -89,7 +89,7 @@ impl Keeping {
             followed: None,
             found_by,
             forgotten: false,
-            unheard: false,
+            ended_here: false,
         };
         Arc::new(Self { state: Mutex::new(state), changed: Event::new(), wake: Event::new() })
     }
@@ -187,23 +187,21 @@ impl Keeping {
         self.changed.notify(usize::MAX);
     }
 
-    /// It was ended by its own process, if it was still held; whether the engine heard of that or not.
-    pub(crate) fn end(&self, ending: &[u8], is_heard: bool) {
+    /// It was ended by its own process. If its lease was lost before, it does not lead again.
+    pub(crate) fn end(&self, ending: &[u8]) {
         let mut state = self.state();
+        state.forgotten = true;
         if matches!(state.status, Status::Held | Status::Resigning) {
             state.status = Status::Ended(ending.into());
-            state.unheard = !is_heard;
+            state.ended_here = true;
         }
-        let is_unheard = state.unheard;
         drop(state);
         self.changed.notify(usize::MAX);
-        if is_unheard {
-            self.wake();
-        }
+        self.wake();
     }
 
-    pub(crate) fn is_unheard(&self) -> bool {
-        self.state().unheard
+    pub(crate) fn is_ended_here(&self) -> bool {
+        self.state().ended_here
     }
 
     /// Newcomers are to get another flight.

@@ -31,19 +31,18 @@ impl Leads {
         drop(removed);
     }
 
-    /// Newcomers are to get another.
-    pub(crate) fn forget(&self, name: &Name) {
-        let forgotten = self.leads().remove(name);
-        if let Some(keeping) = forgotten {
-            keeping.forget();
-        }
+    /// Newcomers are to get another. Returns which it is, to be [removed](Self::remove) when the engine knows.
+    pub(crate) fn forget(&self, name: &Name) -> Option<Arc<Keeping>> {
+        let keeping = self.leads().get(name).cloned()?;
+        keeping.forget();
+        Some(keeping)
     }
 
     /// Its work is not to go on, whoever waits elsewhere, and whether the engine heard of that or not.
-    pub(crate) fn end(&self, name: &Name, ending: &[u8], is_heard: bool) {
+    pub(crate) fn end(&self, name: &Name, ending: &[u8]) {
         let keeping = self.leads().get(name).cloned();
         if let Some(keeping) = keeping {
-            keeping.end(ending, is_heard);
+            keeping.end(ending);
         }
     }
 }

@@ -56,7 +56,7 @@ impl<En: Engine, R: Runtime> Renewing<En, R> {
             if self.keeping.is_finished() {
                 return None;
             }
-            if self.keeping.is_unheard() {
+            if self.keeping.is_ended_here() {
                 // Also if nobody drives the work, and so sees that it is over.
                 let _ = resign(link, &self.lead, &self.keeping).await;
                 return None;

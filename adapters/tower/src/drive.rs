@@ -237,11 +237,15 @@ impl<'a> Driving<'a> {
         let waker = Waker::from(Arc::clone(&self.exchange.signal));
         let mut inner = loop {
             let mut inner = self.exchange.lock();
-            if !std::mem::take(&mut inner.look) {
+            if inner.look {
+                inner.fetch(&mut self.duty);
+            }
+            // Without a duty, whoever brings one looks.
+            if !inner.look || self.duty.is_none() {
                 break inner;
             }
             // Somebody came meanwhile, who waits for a flight that was ended.
-            inner.fetch(&mut self.duty);
+            inner.look = false;
             drop(inner);
             *changed |= self.look(&mut Context::from_waker(&waker));
         };

@@ -185,11 +185,15 @@ impl Exchange {
             }
         };
         let before = std::mem::replace(&mut inner.duty, DutyIs::Here(duty, reader.id));
+        let look = inner.look;
         drop(inner);
         // A flight has one leader, so this is none.
         drop(before);
         // There may be news of the flight: that it was ended.
         self.signal.wake_by_ref();
+        if look {
+            self.look_after();
+        }
         Installed::Held
     }
 

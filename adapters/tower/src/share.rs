@@ -41,12 +41,9 @@ pub(crate) fn sharing(response: &Parts) -> Sharing {
 /// Whether a `cache-control` has `private` or `no-store` in it, also with an argument, or with something that should not be there.
 fn forbids(value: &HeaderValue) -> bool {
     let Ok(value) = value.to_str() else { return true };
-    // A comma inside of quotes makes one directive look like two, which can only forbid more.
-    value.split(',').any(|directive| {
-        let name = directive.split('=').next().unwrap_or_default();
-        let mut words = name.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
-        words.any(|word| word.eq_ignore_ascii_case("private") || word.eq_ignore_ascii_case("no-store"))
-    })
+    // Wherever they stand, also as an argument of something else, which can only forbid more.
+    let mut words = value.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    words.any(|word| word.eq_ignore_ascii_case("private") || word.eq_ignore_ascii_case("no-store"))
 }
 
 /// Whether two requests have the same values of these headers, in the same order.
@@ -77,6 +74,8 @@ mod tests {
             [("cache-control", "No-Store")],
             [("cache-control", "private; max-age=0")],
             [("cache-control", "max-age=5, ;no-store")],
+            [("cache-control", "max-age=0; private")],
+            [("cache-control", "max-age=0 no-store")],
             [("vary", "*")],
             [("vary", "accept, *")],
             [("vary", "not a name")],
