@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use coflight::cluster::{Engine, Outage, Place};
+use coflight::cluster::{Engine, Error, Outage, Place, Served};
 use coflight_tests::*;
 
 use crate::common::*;
@@ -24,6 +24,24 @@ matrix!(
 );
 
 const CARRIED: [By; 2] = [By::Relay, By::Spawn];
+
+/// Somebody of `b`, who asked by `others`, for whom the work goes on that a caller of `a` began by `by`, who left.
+async fn carried(
+    lab: &Lab,
+    by: By,
+    others: By,
+    [a, b]: [&Process<u32, Fronted>; 2],
+    work: &Job,
+) -> Task<(Result<u32, Error>, Served)> {
+    let leader = lab.start(call(by, a, KEY, work.value(1)));
+    lab.until(|| work.begun() == 1).await;
+    let follower = lab.start(call(others, b, KEY, never));
+    lab.until(|| b.cluster_stats().followed == 1).await;
+    leader.abort();
+    assert!(matches!(leader.await, Ended::Dropped));
+    lab.until(|| a.cluster_stats().continued == 1).await;
+    follower
+}
 
 async fn a_leader_of_run_that_leaves_hands_over_at_once(lab: Lab) {
     for by in VERBS {
@@ -121,13 +139,7 @@ async fn a_carried_work_ends_with_the_last_one_elsewhere(lab: Lab) {
         let engine = Fronted::watched(&lab);
         let [a, b]: [Process<u32, Fronted>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
         let work = Job::default();
-        let leader = lab.start(call(by, &a, KEY, work.value(1)));
-        lab.until(|| work.begun() == 1).await;
-        let follower = lab.start(call(by, &b, KEY, never));
-        lab.until(|| b.cluster_stats().followed == 1).await;
-        leader.abort();
-        assert!(matches!(leader.await, Ended::Dropped));
-        lab.until(|| a.cluster_stats().continued == 1).await;
+        let follower = carried(&lab, by, by, [&a, &b], &work).await;
         beats(&lab, &engine.behind, 2, 2, Some(&work)).await;
         follower.abort();
         assert!(matches!(follower.await, Ended::Dropped));
@@ -153,13 +165,7 @@ async fn a_carried_work_that_cannot_lead_again_is_dropped(lab: Lab) {
         });
         let [a, b]: [Process<u32, Fronted>; 2] = ["a", "b"].map(|name| process(&lab, &engine, name));
         let work = Job::default();
-        let leader = lab.start(call(by, &a, KEY, work.value(1)));
-        lab.until(|| work.begun() == 1).await;
-        let follower = lab.start(call(By::Run, &b, KEY, never));
-        lab.until(|| b.cluster_stats().followed == 1).await;
-        leader.abort();
-        assert!(matches!(leader.await, Ended::Dropped));
-        lab.until(|| a.cluster_stats().continued == 1).await;
+        let follower = carried(&lab, by, By::Run, [&a, &b], &work).await;
         follower.abort();
         assert!(matches!(follower.await, Ended::Dropped));
         work.shown(&lab).await;

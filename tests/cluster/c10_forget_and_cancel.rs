@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
-use coflight::cluster::{Cluster, Error, OnOutage, Outage, Place, Turn};
+use coflight::cluster::{Cluster, Engine, Error, OnOutage, Outage, Place, Turn};
 use coflight::{Clock, Spawn, Timer};
 use coflight_tests::*;
 
@@ -34,12 +34,18 @@ matrix!(
     where_nothing_flies_there_is_nothing_to_end,
 );
 
-fn forget<V: Clone + Send + Sync + 'static>(lab: &Lab, process: &Process<V>) -> Task<Result<bool, Error>> {
+fn forget<V: Clone + Send + Sync + 'static, En: Engine>(
+    lab: &Lab,
+    process: &Process<V, En>,
+) -> Task<Result<bool, Error>> {
     let process = process.clone();
     lab.start(async move { process.forget(KEY).await })
 }
 
-fn cancel<V: Clone + Send + Sync + 'static>(lab: &Lab, process: &Process<V>) -> Task<Result<bool, Error>> {
+fn cancel<V: Clone + Send + Sync + 'static, En: Engine>(
+    lab: &Lab,
+    process: &Process<V, En>,
+) -> Task<Result<bool, Error>> {
     let process = process.clone();
     lab.start(async move { process.cancel(KEY).await })
 }
@@ -259,10 +265,7 @@ async fn a_cancel_drops_the_work_though_the_engine_refuses(lab: Lab) {
         let follower = lab.start(call(by, &b, KEY, own.value(2)));
         lab.until(|| b.cluster_stats().followed == 1 && lab.time().timers() == 2).await;
         engine.behind.set_outage(Outage::Refuses);
-        let cancels = {
-            let a = a.clone();
-            lab.start(async move { a.cancel(KEY).await })
-        };
+        let cancels = cancel(&lab, &a);
         let error = within(&lab, PATIENCE, 3, Some(&work), cancels).await.unwrap_err();
         assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
         lab.until(|| work.gone() == 1).await;
@@ -363,10 +366,7 @@ async fn a_cancel_of_what_is_not_polled_strands_nobody(lab: Lab) {
     lab.until(|| poll_now(parked.as_mut()).is_pending() && stuck.begun() == 1).await;
     let follower = lab.start(call(By::Run, &b, KEY, own.value(2)));
     lab.until(|| b.cluster_stats().followed == 1 && lab.time().timers() == 2).await;
-    let cancels = {
-        let a = a.clone();
-        lab.start(async move { a.cancel(KEY).await })
-    };
+    let cancels = cancel(&lab, &a);
     within(&lab, PATIENCE, 3, None, cancels).await.unwrap_err();
     // Without any more time.
     lab.until(|| own.begun() == 1).await;
@@ -424,10 +424,7 @@ async fn a_cancel_of_which_no_engine_knows_strands_nobody(lab: Lab) {
         // One renews, one looks.
         lab.until(|| b.cluster_stats().followed == 1 && lab.time().timers() == 2).await;
         let began = lab.time().now();
-        let cancels = {
-            let a = a.clone();
-            lab.start(async move { a.cancel(KEY).await })
-        };
+        let cancels = cancel(&lab, &a);
         lab.until(|| lab.time().timers() == 3).await;
         if publishes {
             pass_asleep(&lab, PATIENCE, 3, None, || lab.time().now() - began >= PATIENCE / 2).await;

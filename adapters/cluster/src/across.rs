@@ -207,8 +207,7 @@ where
                     // It was not lost after all.
                     Ok(Renewed::Held { forgotten, .. }) => {
                         if forgotten {
-                            duty.keeping().forget();
-                            link.leads.remove(&name, duty.keeping());
+                            link.leads.forgotten(&name, duty.keeping());
                         }
                         duty.lead_again(duty.lead().clone(), asked, changed);
                         return None;

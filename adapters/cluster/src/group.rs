@@ -532,7 +532,7 @@ where
                 let led = link.leads.forget(&name);
                 let forgotten = link.insist("forget", link.patience, || link.engine.forget(&name)).await;
                 if let Some(led) = led {
-                    link.leads.remove(&name, &led);
+                    link.leads.forgotten(&name, &led);
                 }
                 forgotten.map_err(Error::Unavailable)
             }

@@ -31,11 +31,17 @@ impl Leads {
         drop(removed);
     }
 
-    /// Newcomers are to get another. Returns which it is, to be [removed](Self::remove) when the engine knows.
+    /// Newcomers are to get another. Returns which it is, to be [told](Self::forgotten) when the engine knows.
     pub(crate) fn forget(&self, name: &Name) -> Option<Arc<Keeping>> {
         let keeping = self.leads().get(name).cloned()?;
         keeping.forget();
         Some(keeping)
+    }
+
+    /// Newcomers get another already, and who cancels from then on does not mean this one.
+    pub(crate) fn forgotten(&self, name: &Name, keeping: &Arc<Keeping>) {
+        keeping.forget();
+        self.remove(name, keeping);
     }
 
     /// Its work is not to go on, whoever waits elsewhere, and whether the engine heard of that or not.

@@ -84,8 +84,7 @@ impl<En: Engine, R: Runtime> Renewing<En, R> {
                 Ok(Renewed::Held { followed, forgotten }) => {
                     if forgotten {
                         // First this: who cancels from then on does not mean this flight.
-                        link.leads.remove(&self.lead.name, &self.keeping);
-                        self.keeping.forget();
+                        link.leads.forgotten(&self.lead.name, &self.keeping);
                         (hooks.forgotten)();
                     }
                     // Whoever waits looks once a beat, so what is older than two is gone.
